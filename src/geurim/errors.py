@@ -1,0 +1,60 @@
+"""Every error Geurim raises, in one tree; each one is also a builtin, so old `except` clauses work.
+
+    GeurimError
+    ├── DataError(ValueError)            the rows cannot be used: empty, unreadable, contradictory
+    │   └── SchemaError                  a schema file or a column does not fit the data
+    ├── SettingError(ValueError)         an argument or a setting is out of range or unknown
+    ├── NotFound(FileNotFoundError)      a file, a table or a column's source is not there
+    ├── TargetExists(FileExistsError)    writing would overwrite what is there
+    ├── ConnectionFailed(ConnectionError)  a database refused or could not be reached
+    ├── ModelFileError(ValueError)       a model file is truncated, tampered with or too new
+    ├── SamplingError(RuntimeError)      the rows asked for cannot be had: counts are in the message
+    └── MissingExtra(ImportError)        an optional library is needed: the install command is given
+
+A message has three parts: what is wrong, the value given, what to do.
+"""
+
+from __future__ import annotations
+
+
+class GeurimError(Exception):
+    """The root: `except GeurimError` catches everything the library raises on purpose."""
+
+
+class DataError(GeurimError, ValueError):
+    """The rows cannot be used as they are."""
+
+
+class SchemaError(DataError):
+    """A schema file or a column's declared type does not fit the data."""
+
+
+class SettingError(GeurimError, ValueError):
+    """An argument or a setting is out of range or unknown."""
+
+
+class NotFound(GeurimError, FileNotFoundError):
+    """A file or a table is not there."""
+
+
+class TargetExists(GeurimError, FileExistsError):
+    """Writing would overwrite what is there, and nobody asked for that."""
+
+
+class ConnectionFailed(GeurimError, ConnectionError):
+    """A database refused the connection or could not be reached."""
+
+
+class ModelFileError(GeurimError, ValueError):
+    """A model file is truncated, tampered with, or written by a newer version."""
+
+
+class SamplingError(GeurimError, RuntimeError):
+    """The rows that were asked for cannot be had; the message carries the counts."""
+
+
+class MissingExtra(GeurimError, ImportError):
+    """An optional library is needed; the message carries the install command."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs an extra: pip install 'geurim[{extra}]'")
