@@ -141,6 +141,8 @@ class Profile:
 class Generator(abc.ABC):
     """Settings only: cheap to build, print and compare. Subclasses are frozen dataclasses."""
 
+    fitted: ClassVar[type[Fitted]]  # the class that `fit` returns an object of
+
     @abc.abstractmethod
     def fit(
         self,
@@ -163,6 +165,7 @@ class Fitted(abc.ABC):
     schema: pa.Schema
     lineage: Lineage
     profile: Profile
+    name: ClassVar[str]  # stands in model files, and finds the class again
     block: ClassVar[int] = 32_768  # rows a draw; 1 where a row is an episode
     completes: ClassVar[bool] = False  # can fill in the rest of given rows
     repeatable: ClassVar[bool] = True  # False: a remote model; its answers are recorded, replayed
@@ -180,6 +183,13 @@ class Fitted(abc.ABC):
     def condition(self, columns: tuple[str, ...]) -> Fitted:
         """The same distribution, made ready to be drawn given `columns`. Default: itself."""
         return self
+
+    def number(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        """Fill in what depends on a row's place in the whole run, such as keys. Default: nothing.
+
+        The driver calls it last, with the number of the batch's first row.
+        """
+        return batch
 
     @abc.abstractmethod
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:

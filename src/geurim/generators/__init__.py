@@ -1,0 +1,118 @@
+"""STEP 2: generators, one file each. `fit` is the driver; the table below is the public list."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+from importlib.metadata import entry_points
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from geurim.contract import Fitted, Generator, Lineage, Profile, Progress, Source, quiet
+from geurim.errors import DataError, SettingError
+
+GENERATORS: dict[str, str] = {
+    "trees": "geurim.generators.trees:Trees",
+    "copula": "geurim.generators.copula:Copula",
+    "independent": "geurim.generators.independent:Independent",
+    "resample": "geurim.generators.resample:Resample",
+}
+"""Name -> "module:class". A package of its own adds to them by an entry point "geurim.generators"."""
+
+LEARNED = frozenset({"number", "datetime", "category", "constant", "empty"})
+"""Roles that a generator learns. Keys, personal data and free text are made anew."""
+
+
+def generators() -> dict[str, str]:
+    """Every generator that can be named: the built-in ones and those of installed packages."""
+    return GENERATORS | {p.name: p.value for p in entry_points(group="geurim.generators")}
+
+
+def generator_class(name: str) -> type[Any]:
+    """The class of a generator's settings. Raises SettingError, naming the ones there are."""
+    known = generators()
+    if name not in known:
+        raise SettingError(
+            f"There is no generator called {name!r}. Choose one of: {', '.join(sorted(known))}."
+        )
+    module, _, attribute = known[name].partition(":")
+    found: type[Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def fitted_class(name: str) -> type[Fitted]:
+    """The class of a fitted generator by the name that stands in its model file."""
+    from geurim.generators.table import Table
+
+    if name == Table.name:
+        return Table
+    found: type[Fitted] = generator_class(name).fitted
+    return found
+
+
+def fit(
+    data: Any,
+    generator: str | Generator = "trees",
+    *,
+    profile: Profile | None = None,
+    seed: int | None = None,
+    progress: Progress = quiet,
+) -> Fitted:
+    """Learn a distribution over the rows of `data`.
+
+    `data`: a Source, a path or URL, or a frame; None to learn from `profile` alone. `generator`: a
+    name or settings, such as `Trees(leaf=50)`. `seed`: None draws one and records it in the
+    lineage. Columns with a key, personal data or free text are not learned but made anew.
+    """
+    from geurim.generators.anew import Anew
+    from geurim.generators.table import Table
+
+    settings: Generator = (
+        generator_class(generator)() if isinstance(generator, str) else generator
+    )
+    seed = secrets.randbits(63) if seed is None else seed
+    if data is None and profile is None:
+        raise SettingError("Nothing to fit: data and profile are both None. Give one of them.")
+    source = None
+    if data is not None:
+        from geurim.analyze import analyze
+        from geurim.read import as_source
+
+        source = as_source(data)
+        profile = analyze(source, progress=progress) if profile is None else profile
+    assert profile is not None
+    learned = [n for n in profile.schema.names if profile.columns[n]["role"] in LEARNED]
+    rng_learn, rng_anew = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2)
+    )
+    inner = settings.fit(source and select(source, learned), profile, rng_learn, progress)
+    return Table(
+        schema=source.schema if source else profile.schema,
+        profile=profile,
+        learned=inner,
+        anew=Anew.plan(profile, source, rng_anew),
+        lineage=Lineage.made(
+            repr(settings), seed=seed, parents=((source or profile).lineage,)
+        ),
+    )
+
+
+def select(source: Source, names: list[str]) -> Source:
+    """The same rows with only these columns."""
+    missing = set(names) - set(source.schema.names)
+    if missing:
+        raise DataError(
+            f"The data lack columns that the profile names: {sorted(missing)}. "
+            "Analyze these data, or give the data that the profile was made from."
+        )
+    if names == source.schema.names:
+        return source
+    schema = pa.schema([source.schema.field(n) for n in names], source.schema.metadata)
+    return Source(
+        schema=schema,
+        lineage=source.lineage,
+        rows=source.rows,
+        read=lambda: (batch.select(names) for batch in source.read()),
+    )
