@@ -169,6 +169,7 @@ class Fitted(abc.ABC):
     block: ClassVar[int] = 32_768  # rows a draw; 1 where a row is an episode
     completes: ClassVar[bool] = False  # can fill in the rest of given rows
     repeatable: ClassVar[bool] = True  # False: a remote model; its answers are recorded, replayed
+    joint: ClassVar[bool] = True  # False: a baseline that draws each column by itself
 
     @abc.abstractmethod
     def draw(

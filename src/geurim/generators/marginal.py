@@ -1,0 +1,254 @@
+"""One column's distribution as a profile tells it, between uniform numbers and values.
+
+Every column lies on (0, 1): the values present first, in order (numbers and times by size,
+categories most frequent first, pooled ones after them), what is missing last. `draw` goes from
+there to values; `interval` goes back, to the stretch of (0, 1) that a value comes from.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from geurim import columns
+from geurim.contract import Json, Profile, Source
+from geurim.errors import DataError
+
+OTHER = "other"
+"""Stands for pooled categories where a profile shows no category at all to take their place."""
+
+_TIME_STEPS = (86_400e6, 3_600e6, 60e6, 1e6, 1e3)  # a day, hour, minute, second, millisecond in µs
+
+
+class Marginal(abc.ABC):
+    """The distribution of one column. Immutable; remade from the profile, never saved."""
+
+    present: float  # the share of rows with a value
+
+    @abc.abstractmethod
+    def draw(self, u: np.ndarray) -> pa.Array:
+        """The values at places `u` (N,) of (0, 1)."""
+
+    @abc.abstractmethod
+    def interval(self, column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """Where in (0, 1) each value comes from: the ends (N,), equal where it is one point."""
+
+    @abc.abstractmethod
+    def atoms(self) -> np.ndarray:
+        """The stretches of (0, 1) that hold one value (or nothing) each, in order, (K, 2)."""
+
+
+def learned_schema(source: Source | None, profile: Profile) -> pa.Schema:
+    """The columns to learn: those of the source, or without one, those that a profile describes."""
+    from geurim.generators import LEARNED
+
+    if source is not None:
+        return source.schema
+    return pa.schema([f for f in profile.schema if profile.columns[f.name]["role"] in LEARNED])
+
+
+def marginal(field: pa.Field, profile: Profile) -> Marginal:
+    """The distribution that the profile tells of one column.
+
+    Raises DataError where it shows no value to draw: every one was held by fewer than k rows.
+    """
+    facts = profile.columns[field.name]
+    missing = float(facts.get("missing") or 0.0)
+    if facts["role"] == "empty" or missing >= 1.0:
+        return Categories(kind=field.type, values=pa.nulls(0, field.type), ends=np.empty(0))
+    if facts["role"] in ("number", "datetime"):
+        return Axis.learn(field.type, facts, 1.0 - missing)
+    return Categories.learn(field, facts, 1.0 - missing)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Axis(Marginal):
+    """Numbers and times: straight lines between quantiles, with steps where values repeat."""
+
+    kind: pa.DataType
+    present: float
+    places: np.ndarray  # knots on (0, 1), ascending, (M,)
+    values: np.ndarray  # the values there, ascending; equal neighbours are a value that repeats
+    repeated: np.ndarray  # the values that repeat, ascending
+    step: float  # values are whole multiples of it; 0: any value
+
+    @classmethod
+    def learn(cls, kind: pa.DataType, facts: Mapping[str, Json], present: float) -> Axis:
+        quantiles = np.asarray(facts["quantiles"], np.float64)
+        pairs = sorted((float(v), float(s)) for v, s in facts.get("repeated") or ())
+        repeated = np.array([v for v, _ in pairs])
+        places, values = _knots(quantiles, repeated, np.array([s for _, s in pairs]))
+        return cls(
+            kind=kind,
+            present=present,
+            places=places * present,
+            values=values,
+            repeated=repeated,
+            step=_step(kind, facts, np.concatenate([quantiles[1:-1], repeated])),
+        )
+
+    def draw(self, u: np.ndarray) -> pa.Array:
+        values = np.interp(u, self.places, self.values)
+        if self.step:
+            # Dividing by 100 gives the float nearest to a decimal; multiplying by 0.01 does not.
+            whole = np.rint(values / self.step)
+            inverse = round(1.0 / self.step) if self.step < 1.0 else 0
+            values = whole / inverse if inverse else whole * self.step
+        values[u >= self.present] = np.nan
+        return columns.from_axis(values, self.kind)
+
+    def interval(self, column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        values = columns.to_axis(column)
+        missing = np.isnan(values)
+        half = np.where(np.isin(values, self.repeated), 0.0, self.step / 2)
+        # np.interp stops at the last of equal knots; just below the value it stops at the first.
+        low = np.interp(np.nextafter(values - half, -np.inf), self.values, self.places)
+        high = np.interp(values + half, self.values, self.places)
+        low[missing], high[missing] = self.present, 1.0
+        return low, np.maximum(low, high)
+
+    def atoms(self) -> np.ndarray:
+        first = np.searchsorted(self.values, self.repeated, "left")
+        last = np.searchsorted(self.values, self.repeated, "right") - 1
+        found = [(self.places[a], self.places[b]) for a, b in zip(first, last, strict=True)]
+        if self.present < 1.0:
+            found.append((self.present, 1.0))
+        return np.array(found).reshape(-1, 2)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Categories(Marginal):
+    """Categories, constants and empty columns: one stretch each, most frequent first.
+
+    A pooled category's own name is not known and never invented. Rows of pooled categories get a
+    shown one, in proportion to their shares; a boolean's the value that is not shown; where nothing
+    is shown, text gets "other".
+    """
+
+    kind: pa.DataType
+    values: pa.Array  # of `kind`, (K,)
+    ends: np.ndarray  # where each one's stretch ends, ascending, (K,)
+    pooled: float = 0.0  # the share of all rows in pooled categories, after the shown ones
+
+    @property
+    def present(self) -> float:  # type: ignore[override]
+        return (float(self.ends[-1]) if len(self.ends) else 0.0) + self.pooled
+
+    @classmethod
+    def learn(cls, field: pa.Field, facts: Mapping[str, Json], present: float) -> Categories:
+        shown = [(v, float(s)) for v, s in facts.get("categories") or () if s > 0]
+        pooled = float((facts.get("pooled") or {}).get("share") or 0.0)
+        if pa.types.is_boolean(field.type) and pooled > 0:
+            hidden = [b for b in (True, False) if b not in [v for v, _ in shown]]
+            shown += [(b, pooled / len(hidden)) for b in hidden]
+            pooled = 0.0
+        if not shown:
+            if not _is_text(field.type):
+                raise DataError(
+                    f"Nothing can be drawn for column {field.name!r}: each of its values is held "
+                    "by too few rows, so the profile shows none. Analyze with a smaller k, or fit "
+                    "a generator that reads the data, such as 'trees'."
+                )
+            shown, pooled = [(OTHER, 1.0)], 0.0
+        shares = np.array([s for _, s in shown])
+        scale = present / (shares.sum() + pooled)
+        return cls(
+            kind=field.type,
+            values=_typed([v for v, _ in shown], field),
+            ends=np.cumsum(shares) * scale,
+            pooled=pooled * scale,
+        )
+
+    def draw(self, u: np.ndarray) -> pa.Array:
+        if not len(self.ends):
+            return pa.nulls(len(u), self.kind)
+        shown = self.ends[-1]
+        if self.pooled:
+            within = (u >= shown) & (u < self.present)
+            u = np.where(within, (u - shown) * (shown / self.pooled), u)
+        codes = np.minimum(np.searchsorted(self.ends, u, "right"), len(self.values) - 1)
+        absent = u >= self.present
+        return self.values.take(pa.array(codes, mask=absent if absent.any() else None))
+
+    def interval(self, column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        codes = columns.to_codes(column, self.values)
+        edges = np.concatenate([[0.0], self.ends])
+        missing = column.is_null().to_numpy(zero_copy_only=False)
+        # A value that is not shown was pooled. Without any pooled ones it is new: it says nothing.
+        unknown = (edges[-1], self.present) if self.pooled else (0.0, self.present)
+        low = np.where(codes < 0, unknown[0], edges[codes])
+        high = np.where(codes < 0, unknown[1], edges[np.minimum(codes + 1, len(self.ends))])
+        return np.where(missing, self.present, low), np.where(missing, 1.0, high)
+
+    def atoms(self) -> np.ndarray:
+        edges = [0.0, *self.ends, self.present, 1.0]
+        pairs = np.array([edges[:-1], edges[1:]]).T
+        return pairs[pairs[:, 1] > pairs[:, 0]]
+
+
+def _knots(
+    quantiles: np.ndarray, repeated: np.ndarray, shares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Knots (places, values) of the quantile function, with a step for each repeated value.
+
+    A quantile that is not itself a repeated value tells how much lies below it without the steps;
+    lines between these give the continuous part, and the steps are put in again, each whole.
+    """
+    places = np.linspace(0.0, 1.0, len(quantiles))
+    below = np.concatenate([[0.0], np.cumsum(shares)])
+    rest = max(0.0, 1.0 - below[-1])
+    keep = ~np.isin(quantiles, repeated)
+    values = np.concatenate([quantiles[:1], quantiles[keep], quantiles[-1:]])
+    smooth = places[keep] - below[np.searchsorted(repeated, quantiles[keep])]
+    smooth = np.concatenate([[0.0], np.clip(np.maximum.accumulate(smooth), 0, rest), [rest]])
+    at = np.interp(repeated, values, smooth)
+    at[repeated >= quantiles[-1]] = rest
+    edge = np.concatenate([values, repeated, repeated])
+    u = np.concatenate(
+        [smooth + below[np.searchsorted(repeated, values)], at + below[:-1], at + below[1:]]
+    )
+    # The ends stay beside a repeated value that is an end itself: drop them, the step has both.
+    first_last = np.isin(edge, repeated)
+    first_last[len(values) :] = False
+    edge, u = edge[~first_last], u[~first_last]
+    order = np.lexsort((edge, u))
+    edge, u = np.maximum.accumulate(edge[order]), u[order]
+    return u / u[-1] if u[-1] > 0 else u, edge
+
+
+def _step(kind: pa.DataType, facts: Mapping[str, Json], seen: np.ndarray) -> float:
+    """The unit that values are whole multiples of; 0 where there is none."""
+    if pa.types.is_date(kind):
+        return _TIME_STEPS[0]
+    if columns.is_time(kind):
+        return next((s for s in _TIME_STEPS if not np.any(np.mod(seen, s))), 0.0)
+    if pa.types.is_integer(kind) or facts.get("integer"):
+        return 1.0
+    decimals = facts.get("decimals")
+    return 0.0 if decimals is None else 1.0 / 10 ** int(decimals)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _typed(values: list[Json], field: pa.Field) -> pa.Array:
+    """Categories, which a profile holds as strings, as values of the column's own type."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    try:
+        if all(isinstance(v, str) for v in values):
+            typed = pa.array(values, pa.string()).cast(kind)
+        else:
+            typed = pa.array(values, kind)
+        return typed.dictionary_encode().cast(field.type) if kind != field.type else typed
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise DataError(
+            f"The categories of column {field.name!r} do not fit its type {field.type}: "
+            f"{values[0]!r} and others. Correct the profile or its schema."
+        ) from error
