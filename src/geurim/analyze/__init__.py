@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from geurim.analyze.collect import Column, collect
+from geurim.analyze.dependence import dependence
+from geurim.analyze.determined import rules
 from geurim.analyze.distributions import (
     describe_categories,
     describe_numbers,
@@ -38,18 +42,23 @@ def analyze(data: Any, *, k: int = 10, progress: Progress = quiet) -> Profile:
         progress(
             Event(step="analyze", done=place + 1, total=len(collected.columns), unit="columns")
         )
+    rng = np.random.default_rng(collected.seed)
+    roles = {name: str(found["role"]) for name, found in columns.items()}
     return Profile(
         schema=source.schema.remove_metadata(),
         lineage=source.lineage,
         rows=collected.rows,
         columns=columns,
+        dependence=dependence(collected.columns, roles, rng),
+        rules=rules(collected.columns, roles, rng),
     )
 
 
 def _read(data: Any) -> Source:
     from geurim.read import as_source
 
-    return as_source(data)
+    source: Source = as_source(data)
+    return source
 
 
 def _describe(column: Column, k: int) -> Mapping[str, Json]:

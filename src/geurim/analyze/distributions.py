@@ -38,7 +38,8 @@ def bounds(column: Column, k: int, unit: float = 0.0) -> tuple[float, float]:
     """
     values, counts = column.points
     low, high = column.low, column.high
-    size = (high - low) or abs(high) or 1.0
+    top = float(np.finfo(np.float64).max)
+    size = min(high - low, top) or abs(high) or 1.0
     grid = max(10.0 ** (math.floor(math.log10(size)) - 1), unit)
     held = {} if not len(values) else {float(values[0]): counts[0], float(values[-1]): counts[-1]}
     with np.errstate(over="ignore"):
@@ -49,7 +50,6 @@ def bounds(column: Column, k: int, unit: float = 0.0) -> tuple[float, float]:
         if held.get(high, 0) < k:
             above = _outwards(high, grid, 1)
             above = 0.0 if high <= 0 < above else above
-    top = float(np.finfo(np.float64).max)
     return float(max(below, -top)), float(min(above, top))
 
 
@@ -92,7 +92,8 @@ def quantiles(values: np.ndarray, low: float, high: float, k: int) -> np.ndarray
     """101 quantiles (101,) of the ascending `values`; each inner one the mean of k neighbours."""
     n = len(values)
     if n < k:
-        return np.linspace(low, high, 101)
+        place = np.arange(101) / 100
+        return np.asarray(low * (1 - place) + high * place)
     middle = np.linspace(0, n - 1, 101)[1:-1]
     starts = np.clip(np.rint(middle - (k - 1) / 2), 0, n - k).astype(np.int64)
     window = values[starts[:, None] + np.arange(k)[None, :]]

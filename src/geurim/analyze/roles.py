@@ -82,7 +82,7 @@ def _ordered(column: Column) -> Decision:
 
 
 def _unique(column: Column) -> bool:
-    return column.distinct == len(column.sorted)
+    return len(column.points[0]) == len(column.sorted)
 
 
 def _sequence_step(column: Column) -> int:

@@ -7,22 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from analyze_tables import source_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geurim.analyze import analyze, load_profile, profile_from_json, profile_to_json, save_profile
-from geurim.contract import Lineage, Source
 from geurim.errors import ModelFileError, NotFound
-
-
-def source_of(table: pa.Table, maker: str = "test") -> Source:
-    return Source(
-        schema=table.schema,
-        lineage=Lineage(maker=maker, digest="5" * 64, real=True),
-        rows=table.num_rows,
-        read=lambda: iter(table.to_batches()),
-    )
-
 
 HOSTILE = ["row", "weight", "", '"', "'; DROP TABLE x", "<b>", "이름", "a\nb", "\u202e", "😀"]
 
