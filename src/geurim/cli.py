@@ -1,0 +1,495 @@
+"""The command line: the four steps, and `generate` for all of them at once.
+
+Exit codes: 0 all well; 1 the verdict (or the gate) is "fail"; 2 wrong usage, or an error that
+Geurim explains; 3 an error it does not expect; 130 interrupted. Heavy imports stand inside the
+commands, so that `geurim --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import geurim
+from geurim.arguments import (
+    Main,
+    Run,
+    balance_option,
+    check_free,
+    common,
+    edge_option,
+    generator_option,
+    input_options,
+    overwrite_option,
+    parse_balance,
+    refuse,
+    rows_option,
+    seed_option,
+    target_option,
+    where_option,
+    workers_option,
+)
+
+if TYPE_CHECKING:
+    from geurim.contract import Fitted, Profile, Source
+    from geurim.verify import Report
+
+
+@click.group(
+    cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(geurim.__version__, prog_name="geurim")
+def main() -> None:
+    """Synthetic data with proof: analyze, fit, sample, verify.
+
+    DATA is a file (CSV, also gzipped; Parquet; JSON Lines; Arrow) or a database URL with --table
+    or --query (SQLite, DuckDB, PostgreSQL).
+
+    \b
+    Start here:
+      geurim generate people.csv --rows 1e6 --target income -o out
+    """
+
+
+@main.command()
+@click.argument("data")
+@input_options
+@click.option("-o", "--output", metavar="JSON", help="Save the profile.")
+@click.option("--html", metavar="HTML", help="Save the profile as a page to read.")
+@click.option("--write-schema", metavar="TOML", help="Save the guesses, to be corrected by hand.")
+@click.option(
+    "--k",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Fewest rows behind anything shown.",
+)
+@overwrite_option
+@common
+@click.pass_obj
+def analyze(
+    run: Run,
+    data: str,
+    table: str,
+    query: str,
+    schema: str,
+    output: str,
+    html: str,
+    write_schema: str,
+    k: int,
+    overwrite: bool,
+) -> None:
+    """Look at DATA: the role, distribution and missing share of each column.
+
+    \b
+    Examples:
+      geurim analyze people.csv
+      geurim analyze people.csv --write-schema people.toml   # correct it, then:
+      geurim analyze people.csv --schema people.toml -o profile.json --html profile.html
+      geurim analyze sqlite:///shop.db --table orders -o profile.json
+    """
+    check_free([output, html, write_schema], overwrite)
+    with run.bars() as progress:
+        source = geurim.read(data, table=table, query=query, schema=schema)
+        profile = geurim.analyze(source, k=k, progress=progress)
+        _save_analysis(profile, source, output, html, write_schema, overwrite)
+    _show_profile(run, profile)
+    for path in filter(None, [output, html, write_schema]):
+        run.say(f"Wrote {path}")
+
+
+@main.command()
+@click.argument("data")
+@input_options
+@generator_option
+@seed_option
+@click.option("-o", "--output", metavar="MODEL", required=True, help="Save the model here.")
+@overwrite_option
+@common
+@click.pass_obj
+def fit(
+    run: Run,
+    data: str,
+    table: str,
+    query: str,
+    schema: str,
+    generator: str,
+    seed: int | None,
+    output: str,
+    overwrite: bool,
+) -> None:
+    """Learn a distribution over the rows of DATA.
+
+    \b
+    Examples:
+      geurim fit people.csv -o people.geurim
+      geurim fit people.csv --generator copula --seed 7 -o people.geurim
+    """
+    check_free([output], overwrite)
+    seed = run.seed(seed)
+    with run.bars() as progress:
+        source = geurim.read(data, table=table, query=query, schema=schema)
+        fitted = geurim.fit(source, generator, seed=seed, progress=progress)
+        geurim.save(fitted, output)
+    run.say(
+        f"Wrote {output}: {generator}, learned from {fitted.profile.rows:,} rows of "
+        f"{len(fitted.schema)} columns in {run.took()}"
+    )
+
+
+@main.command()
+@click.argument("model")
+@rows_option
+@seed_option
+@click.option("-o", "--output", metavar="OUT", required=True, help="A file, or a database URL.")
+@click.option(
+    "--to-table", metavar="TABLE", help="The table to write, where OUT is a database URL."
+)
+@click.option("--given", metavar="DATA", help="Rows to complete: some of the columns.")
+@where_option
+@balance_option
+@edge_option
+@workers_option
+@overwrite_option
+@common
+@click.pass_obj
+def sample(
+    run: Run,
+    model: str,
+    rows: int,
+    seed: int | None,
+    output: str,
+    to_table: str,
+    given: str,
+    where: str,
+    balance: tuple[str, ...],
+    edge_cases: float,
+    workers: int,
+    overwrite: bool,
+) -> None:
+    """Draw rows from a MODEL that `geurim fit` made.
+
+    \b
+    Examples:
+      geurim sample people.geurim --rows 1e6 --seed 7 -o out.parquet
+      geurim sample people.geurim --rows 1000 --where "age >= 18" -o adults.csv
+      geurim sample people.geurim --rows 1000 --balance sex=uniform -o even.csv
+      geurim sample people.geurim --rows 1000 --balance 'income=>50K:0.5' -o rich.csv
+      geurim sample people.geurim --rows 1000 --edge-cases 0.05 -o rare.csv
+      geurim sample people.geurim --rows 1000 -o sqlite:///test.db --to-table people
+    """
+    check_free([output], overwrite)
+    fitted = geurim.load(model)
+    seed = run.seed(seed)
+    with run.bars() as progress:
+        drawn = geurim.sample(
+            fitted,
+            rows,
+            seed=seed,
+            given=given,
+            where=where,
+            balance=_balances(balance, fitted),
+            edge_cases=edge_cases,
+            workers=workers,
+            progress=progress,
+        )
+        written = geurim.write(
+            drawn, output, table=to_table, overwrite=overwrite, progress=progress
+        )
+    run.say(f"Wrote {written}: {rows:,} rows in {run.took()}")
+
+
+@main.command()
+@click.argument("synthetic")
+@click.option("--real", metavar="DATA", required=True, help="The rows that were learned from.")
+@click.option("--holdout", metavar="DATA", help="Real rows that were not learned from.")
+@target_option
+@click.option("--table", help="The table of SYNTHETIC, where that is a database URL.")
+@click.option("--real-table", metavar="TABLE", help="The table of --real, likewise.")
+@click.option("--holdout-table", metavar="TABLE", help="The table of --holdout, likewise.")
+@click.option("--schema", metavar="FILE", help="A schema file that overrides guesses.")
+@click.option("-o", "--output", metavar="HTML", help="Save the report as a page to read.")
+@click.option("--json", "json_output", metavar="JSON", help="Save the findings for a program.")
+@click.option("--gate", metavar="TOML", help="Limits that decide the exit code.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@overwrite_option
+@common
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    synthetic: str,
+    real: str,
+    holdout: str,
+    target: str,
+    table: str,
+    real_table: str,
+    holdout_table: str,
+    schema: str,
+    output: str,
+    json_output: str,
+    gate: str,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    """Compare SYNTHETIC rows with the real ones. Exit code 1 says: the verdict is "fail".
+
+    \b
+    Examples:
+      geurim verify out.parquet --real people.csv -o report.html
+      geurim verify out.parquet --real train.csv --holdout test.csv --target income -o report.html
+      geurim verify out.parquet --real people.csv --gate gate.toml --json report.json
+    """
+    run: Run = ctx.obj
+    check_free([output, json_output], overwrite)
+    limits = _load_gate(gate)
+    with run.bars() as progress:
+        report = geurim.verify(
+            geurim.read(synthetic, table=table, schema=schema),
+            geurim.read(real, table=real_table, schema=schema),
+            holdout=geurim.read(holdout, table=holdout_table, schema=schema) if holdout else None,
+            target=target,
+            seed=seed,
+            progress=progress,
+        )
+        _save_report(report, output, json_output)
+    _show_report(run, report)
+    for path in filter(None, [output, json_output]):
+        run.say(f"Wrote {path}")
+    ctx.exit(_judge(run, report, limits))
+
+
+@main.command()
+@click.argument("data", required=False)
+@input_options
+@click.option("--profile", metavar="JSON", help="Generate from a saved profile, without the data.")
+@rows_option
+@click.option(
+    "-o", "--output", metavar="OUT", required=True, help="A folder; with --profile, a file."
+)
+@target_option
+@click.option(
+    "--generator", help="One of `geurim generators`.  [default: trees; copula with --profile]"
+)
+@seed_option
+@edge_option
+@workers_option
+@overwrite_option
+@common
+@click.pass_context
+def generate(
+    ctx: click.Context,
+    data: str,
+    table: str,
+    query: str,
+    schema: str,
+    profile: str,
+    rows: int,
+    output: str,
+    target: str,
+    generator: str,
+    seed: int | None,
+    edge_cases: float,
+    workers: int,
+    overwrite: bool,
+) -> None:
+    """All four steps: synthetic rows of DATA and their proof, in one folder.
+
+    A fifth of the real rows is held out by lot, and used only to verify. Exit code 1 says: the
+    verdict is "fail". With --profile no real row is read, so nothing can be verified.
+
+    \b
+    Examples:
+      geurim generate people.csv --rows 1e6 --target income -o out
+      geurim generate --profile profile.json --rows 1e6 --edge-cases 0.05 -o out.parquet
+    """
+    if (data is None) == (profile is None):
+        raise click.UsageError("Give DATA or --profile, one of the two.")
+    if profile is not None:
+        refuse(ctx, ["table", "query", "schema", "target"], "with --profile, which reads no data")
+        _generate_from_profile(
+            ctx.obj,
+            profile,
+            rows,
+            output,
+            generator or "copula",
+            seed,
+            edge_cases,
+            workers,
+            overwrite,
+        )
+        return
+    refuse(ctx, ["edge_cases"], "with DATA: use geurim fit, then geurim sample")
+    ctx.exit(
+        _generate_from_data(
+            ctx.obj,
+            (data, table, query, schema),
+            rows,
+            output,
+            generator or "trees",
+            seed,
+            target,
+            workers,
+            overwrite,
+        )
+    )
+
+
+@main.command()
+@common
+@click.pass_obj
+def generators(run: Run) -> None:
+    """List the generators that `geurim fit` can use.
+
+    \b
+    Example:
+      geurim generators
+    """
+    from geurim.generators import generator_class
+    from geurim.generators import generators as known
+    from geurim.terminal import table
+
+    rows = []
+    for name in sorted(known()):
+        text = (generator_class(name).__doc__ or "").strip().partition("\n")[0]
+        rows.append((name, text))
+    run.say(table(["name", "what it does"], rows))
+
+
+def _generate_from_profile(
+    run: Run,
+    profile: str,
+    rows: int,
+    output: str,
+    generator: str,
+    seed: int | None,
+    edge_cases: float,
+    workers: int,
+    overwrite: bool,
+) -> None:
+    check_free([output], overwrite)
+    seed = run.seed(seed)
+    with run.bars() as progress:
+        drawn = geurim.generate(
+            count=rows,
+            distribution=profile,
+            generator=generator,
+            seed=seed,
+            edge_cases=edge_cases,
+            workers=workers,
+            progress=progress,
+        )
+        written = geurim.write(drawn, output, overwrite=overwrite, progress=progress)
+    run.say(f"Wrote {written}: {rows:,} rows in {run.took()}")
+
+
+def _generate_from_data(
+    run: Run,
+    data: tuple[str, str, str, str],
+    rows: int,
+    output: str,
+    generator: str,
+    seed: int | None,
+    target: str,
+    workers: int,
+    overwrite: bool,
+) -> int:
+    from geurim.pipeline import check_folder
+
+    check_folder(Path(output), overwrite)
+    seed = run.seed(seed)
+    place, table, query, schema = data
+    with run.bars() as progress:
+        source = geurim.read(place, table=table, query=query, schema=schema)
+        result = geurim.run(
+            source,
+            rows,
+            output,
+            target=target,
+            generator=generator,
+            seed=seed,
+            workers=workers,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    _show_report(run, result.report)
+    seconds = ", ".join(f"{step} {s:.1f} s" for step, s in result.seconds.items())
+    run.say(f"Learned from {result.training:,} real rows, held out {result.holdout:,}.")
+    run.say(f"Rows:   {result.data} ({rows:,} rows)")
+    run.say(f"Report: {result.page}")
+    run.say(f"Took {run.took()}: {seconds}")
+    return _judge(run, result.report, None)
+
+
+def _balances(asked: tuple[str, ...], fitted: Fitted) -> dict[str, Any] | None:
+    return dict(parse_balance(text, list(fitted.schema.names)) for text in asked) or None
+
+
+def _show_profile(run: Run, profile: Profile) -> None:
+    from geurim.terminal import table
+
+    rows = [
+        (
+            field.name,
+            str(field.type),
+            profile.columns[field.name]["role"],
+            f"{profile.columns[field.name]['missing']:.1%}",
+            profile.columns[field.name]["why"],
+        )
+        for field in profile.schema
+    ]
+    run.say(f"{profile.rows:,} rows, {len(rows)} columns")
+    run.say(table(["column", "type", "role", "missing", "why"], rows, right="lllr"))
+
+
+def _save_analysis(
+    profile: Profile,
+    source: Source,
+    output: str | None,
+    html: str | None,
+    schema: str | None,
+    overwrite: bool,
+) -> None:
+    from geurim.analyze import save_profile
+
+    if output:
+        save_profile(profile, output)
+    if html:
+        from geurim.analyze.page import save_page
+
+        save_page(profile, html)
+    if schema:
+        from geurim.schema import write_schema
+
+        # The source's schema holds what reading guessed (formats, decimals), the profile the roles.
+        write_schema(replace(profile, schema=source.schema), schema, overwrite=overwrite)
+
+
+def _load_gate(path: str | None) -> Any:
+    if path is None:
+        return None
+    from geurim.verify.gate import load_gate
+
+    return load_gate(path)
+
+
+def _save_report(report: Report, html: str | None, json_path: str | None) -> None:
+    if html:
+        report.save_html(html)
+    if json_path:
+        report.save_json(json_path)
+
+
+def _show_report(run: Run, report: Report) -> None:
+    from geurim.terminal import table
+
+    rows = [(f.verdict, f.question, f.text) for f in report.findings]
+    run.say(table(["verdict", "question", "finding"], rows))
+    run.say(f"Verdict: {report.verdict}")
+
+
+def _judge(run: Run, report: Report, limits: Any) -> int:
+    """The exit code: by the gate's limits where there are some, else by the verdict."""
+    return int(report.verdict == "fail")

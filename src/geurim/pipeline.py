@@ -1,0 +1,316 @@
+"""All steps in one call: `generate` gives rows, `run` gives a folder with rows and their proof."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from geurim.contract import Generator, Profile, Progress, Source, quiet
+from geurim.errors import DataError, SettingError, TargetExists
+
+if TYPE_CHECKING:
+    from geurim.verify import Report
+
+EDGE_SHARE = 0.05
+"""The share of edge cases that `include_edge_cases=True` asks for."""
+
+FILES = {
+    "data": "synthetic.parquet",
+    "page": "report.html",
+    "report": "report.json",
+    "model": "model.geurim",
+    "profile": "profile.json",
+}
+"""What a run leaves in its folder."""
+
+_SPLIT = 0x73706C69
+"""The spawn key of the split: far above any block number, so no block shares its stream."""
+
+_KEEP_BYTES = 256 << 20
+"""Real rows up to this size stay in memory; more of them are spooled to disk for the run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What `run` made: where the files are, the verdict, and how long each step took."""
+
+    folder: Path
+    data: Path
+    page: Path  # the report to open in a browser
+    model: Path
+    profile: Path
+    report: Report
+    seed: int
+    training: int  # rows the generator learned from
+    holdout: int  # rows it never saw
+    seconds: Mapping[str, float]  # by step
+
+
+def generate(
+    data: Any = None,
+    count: int | None = None,
+    *,
+    distribution: Profile | str | Path | None = None,
+    generator: str | Generator | None = None,
+    include_edge_cases: bool = False,
+    edge_cases: float | None = None,
+    seed: int | None = None,
+    given: Any = None,
+    where: str | None = None,
+    balance: Any = None,
+    workers: int = 1,
+    progress: Progress = quiet,
+) -> Source:
+    """Synthetic rows in one call: from real rows, or from their statistics alone.
+
+    Give `data` (a Source, a path or URL, a frame), or `distribution` (a Profile, or the path of
+    one saved as JSON): then no real row is read. `count`: rows; None for as many as the real
+    table had. `generator`: None is "trees" for data and "copula" for a distribution.
+    `include_edge_cases` asks for a share of 5%, `edge_cases` for another. The other arguments are
+    those of `geurim.sample`. Nothing is verified here; `run` does that as well.
+    Raises SettingError when both or neither of `data` and `distribution` are given.
+    """
+    from geurim.generators import fit
+    from geurim.sample import sample
+
+    if (data is None) == (distribution is None):
+        given_text = "neither was given" if data is None else "both were given"
+        raise SettingError(
+            f"Rows are generated either from data or from a distribution: {given_text}. "
+            "Give a table as `data`, or a profile as `distribution`."
+        )
+    profile = _as_profile(distribution) if distribution is not None else None
+    seed = secrets.randbits(32) if seed is None else seed
+    fitted = fit(
+        data,
+        generator or ("trees" if profile is None else "copula"),
+        profile=profile,
+        seed=seed,
+        progress=progress,
+    )
+    share = edge_cases if edge_cases is not None else EDGE_SHARE * include_edge_cases
+    return sample(
+        fitted,
+        fitted.profile.rows if count is None else count,
+        seed=seed,
+        given=given,
+        where=where,
+        balance=balance,
+        edge_cases=share,
+        workers=workers,
+        progress=progress,
+    )
+
+
+def run(
+    data: Any,
+    rows: int,
+    to: str | Path,
+    *,
+    target: str | None = None,
+    generator: str | Generator = "trees",
+    seed: int | None = None,
+    holdout: float = 0.2,
+    workers: int = 1,
+    overwrite: bool = False,
+    progress: Progress = quiet,
+) -> Result:
+    """Analyze, fit, sample and verify, into the folder `to`.
+
+    `data`: a Source, a path or URL, or a frame. A share `holdout` of its rows is set aside by
+    lot before anything is learned, and used only to verify. `target`: the column that someone
+    would predict. The folder appears complete or not at all; one that exists is refused, unless
+    `overwrite` and it holds nothing but an earlier run. Raises TargetExists, DataError,
+    SettingError.
+    """
+    from geurim.analyze import analyze, save_profile
+    from geurim.generators import fit
+    from geurim.model import save
+    from geurim.read import as_source
+    from geurim.sample import sample
+    from geurim.verify import verify
+    from geurim.write import write
+
+    if not 0.0 <= holdout < 1.0:
+        raise SettingError(f"The share held out must be from 0 to below 1: {holdout!r} was given.")
+    seed = secrets.randbits(32) if seed is None else seed
+    source = as_source(data)
+    if target is not None and target not in source.schema.names:
+        raise SettingError(
+            f"There is no column {target!r} to predict. Choose one of: "
+            f"{', '.join(source.schema.names)}."
+        )
+    clock = _Clock()
+    with _folder(Path(to), overwrite) as folder:
+        with clock.step("read"):
+            training, held_out = split(source, holdout, seed, folder, progress)
+        with clock.step("analyze"):
+            profile = analyze(training, progress=progress)
+            save_profile(profile, folder / FILES["profile"])
+        with clock.step("fit"):
+            fitted = fit(training, generator, profile=profile, seed=seed, progress=progress)
+            save(fitted, folder / FILES["model"])
+        with clock.step("sample"):
+            drawn = sample(fitted, rows, seed=seed, workers=workers, progress=progress)
+            write(drawn, folder / FILES["data"], progress=progress)
+        with clock.step("verify"):
+            synthetic = as_source(folder / FILES["data"])
+            report = verify(synthetic, training, holdout=held_out, target=target, progress=progress)
+            report.save_html(folder / FILES["page"])
+            report.save_json(folder / FILES["report"])
+        counts = training.rows or 0, (held_out.rows or 0) if held_out else 0
+    paths = {k: Path(to) / v for k, v in FILES.items() if k != "report"}
+    return Result(
+        folder=Path(to),
+        **paths,
+        report=report,
+        seed=seed,
+        training=counts[0],
+        holdout=counts[1],
+        seconds=clock.seconds,
+    )
+
+
+def _as_profile(distribution: Profile | str | Path) -> Profile:
+    from geurim.analyze import load_profile
+
+    return distribution if isinstance(distribution, Profile) else load_profile(distribution)
+
+
+def split(
+    source: Source, holdout: float, seed: int, spool: Path, progress: Progress = quiet
+) -> tuple[Source, Source | None]:
+    """The rows to learn from, and those held out: a lot drawn row by row, exact in number.
+
+    At least one row is held out where there are two or more; None where nothing can be. The rows
+    are read once and kept (large tables in a file in the folder `spool`), because a database may
+    give them in another order each time, and a row must not change sides.
+    """
+    source = _settle(source, spool)
+    count = source.rows or 0
+    if count == 0:
+        raise DataError(
+            f"There is no row to learn from in {source.lineage.maker!r}: 0 rows were read. "
+            "Give a table with at least one row."
+        )
+    wanted = min(max(round(holdout * count), 1), count - 1) if holdout else 0
+    if wanted == 0:
+        return source, None
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SPLIT,)))
+    kept = np.ones(count, dtype=bool)
+    kept[rng.choice(count, wanted, replace=False)] = False
+    return _rows_where(source, kept), _rows_where(source, ~kept)
+
+
+def _rows_where(source: Source, mask: np.ndarray) -> Source:
+    def read() -> Iterator[pa.RecordBatch]:
+        first = 0
+        for batch in source.read():
+            yield batch.filter(pa.array(mask[first : first + batch.num_rows]))
+            first += batch.num_rows
+
+    return Source(
+        schema=source.schema, lineage=source.lineage, read=read, rows=int(np.count_nonzero(mask))
+    )
+
+
+def _settle(source: Source, spool: Path) -> Source:
+    """The same rows in an order that stays, and their number."""
+    batches: list[pa.RecordBatch] = []
+    size = 0
+    reader = source.read()
+    for batch in reader:
+        batches.append(batch)
+        size += batch.nbytes
+        if size > _KEEP_BYTES:
+            return _spooled(source, batches, reader, spool / ".rows.arrow")
+    rows = sum(b.num_rows for b in batches)
+    return Source(
+        schema=source.schema, lineage=source.lineage, read=lambda: iter(batches), rows=rows
+    )
+
+
+def _spooled(
+    source: Source, first: list[pa.RecordBatch], rest: Iterator[pa.RecordBatch], path: Path
+) -> Source:
+    rows = 0
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, source.schema) as writer:
+        while first:
+            rows += first[0].num_rows
+            writer.write_batch(first.pop(0))
+        for batch in rest:
+            rows += batch.num_rows
+            writer.write_batch(batch)
+
+    def read() -> Iterator[pa.RecordBatch]:
+        with pa.memory_map(str(path)) as mapped:
+            file = pa.ipc.open_file(mapped)
+            for i in range(file.num_record_batches):
+                yield file.get_batch(i)
+
+    return Source(schema=source.schema, lineage=source.lineage, read=read, rows=rows)
+
+
+@contextmanager
+def _folder(to: Path, overwrite: bool) -> Iterator[Path]:
+    """A new folder that takes the name `to` when all went well, and is gone when not."""
+    check_folder(to, overwrite)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
+    try:
+        yield new
+        (new / ".rows.arrow").unlink(missing_ok=True)
+        umask = os.umask(0)
+        os.umask(umask)
+        new.chmod(0o777 & ~umask)  # mkdtemp lets nobody else in
+        check_folder(to, overwrite)  # someone may have made it meanwhile
+        old = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
+        if to.exists():
+            to.rename(old)
+        new.rename(to)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def check_folder(to: Path, overwrite: bool) -> None:
+    """Raise TargetExists unless `to` is free, empty, or an earlier run that may be replaced."""
+    if not to.exists():
+        return
+    if not to.is_dir():
+        raise TargetExists(f"{to} is a file, not a folder. Choose the name of a folder.")
+    held = {p.name for p in to.iterdir()}
+    others = sorted(held - set(FILES.values()))
+    if others:
+        raise TargetExists(
+            f"The folder {to} holds files that Geurim did not make: {', '.join(others[:3])}"
+            f"{' …' if len(others) > 3 else ''}. Choose another folder."
+        )
+    if held and not overwrite:
+        raise TargetExists(
+            f"The folder {to} holds an earlier run. Choose another folder, or ask to overwrite."
+        )
+
+
+class _Clock:
+    """Wall seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
