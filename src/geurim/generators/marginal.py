@@ -21,7 +21,7 @@ from geurim.errors import DataError
 OTHER = "other"
 """Stands for pooled categories where a profile shows no category at all to take their place."""
 
-_TIME_STEPS = (86_400e6, 3_600e6, 60e6, 1e6, 1e3)  # a day, hour, minute, second, millisecond in µs
+_DAY_US = 86_400e6
 
 
 class Marginal(abc.ABC):
@@ -88,7 +88,7 @@ class Axis(Marginal):
             places=places * present,
             values=values,
             repeated=repeated,
-            step=_step(kind, facts, np.concatenate([quantiles[1:-1], repeated])),
+            step=_step(kind, facts),
         )
 
     def draw(self, u: np.ndarray) -> pa.Array:
@@ -220,12 +220,12 @@ def _knots(
     return u / u[-1] if u[-1] > 0 else u, edge
 
 
-def _step(kind: pa.DataType, facts: Mapping[str, Json], seen: np.ndarray) -> float:
+def _step(kind: pa.DataType, facts: Mapping[str, Json]) -> float:
     """The unit that values are whole multiples of; 0 where there is none."""
     if pa.types.is_date(kind):
-        return _TIME_STEPS[0]
+        return _DAY_US
     if columns.is_time(kind):
-        return next((s for s in _TIME_STEPS if not np.any(np.mod(seen, s))), 0.0)
+        return float(facts.get("step") or 1.0)
     if pa.types.is_integer(kind) or facts.get("integer"):
         return 1.0
     decimals = facts.get("decimals")
