@@ -35,7 +35,7 @@ def parse_rows(text: str | int) -> int:
     raise click.BadParameter(f"{text!r} is not a whole number of rows, such as 1000000, 1e6 or 1m.")
 
 
-_SHARE = re.compile(r"(.+?):\s*(\d*\.?\d+(?:e-?\d+)?)\s*(?:,|$)")
+_SHARE = re.compile(r"(.+?):\s*(\d*\.?\d+(?:e-?\d+)?)\s*(?:,|\Z)", re.S)
 """The shortest value followed by a colon, a number, and a comma or the end."""
 
 
@@ -56,7 +56,7 @@ def parse_balance(text: str, columns: list[str]) -> tuple[str, Any]:
         return column, "uniform"
     shares: dict[str, float] = {}
     place = 0
-    while place < len(asked):
+    while place < len(asked) or not shares:
         found = _SHARE.match(asked, place)
         if not found:
             raise SettingError(

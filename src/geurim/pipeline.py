@@ -245,7 +245,7 @@ def _spooled(
     source: Source, first: list[pa.RecordBatch], rest: Iterator[pa.RecordBatch], path: Path
 ) -> Source:
     rows = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, source.schema) as writer:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, source.schema) as writer:
         while first:
             rows += first[0].num_rows
             writer.write_batch(first.pop(0))
@@ -255,9 +255,7 @@ def _spooled(
 
     def read() -> Iterator[pa.RecordBatch]:
         with pa.memory_map(str(path)) as mapped:
-            file = pa.ipc.open_file(mapped)
-            for i in range(file.num_record_batches):
-                yield file.get_batch(i)
+            yield from pa.ipc.open_stream(mapped)
 
     return Source(schema=source.schema, lineage=source.lineage, read=read, rows=rows)
 

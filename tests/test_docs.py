@@ -1,0 +1,129 @@
+"""The docs are tests: their examples run, and they name every command and every public name.
+
+A `python` block is executed; blocks of one page share their names. A `console` block holds lines
+that start with "$ " and the output of each. Output is compared line by line, after replacing what
+differs from run to run (times). A line "…" stands for any number of lines. Every page runs in a
+fresh folder that holds people.csv, made below.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+import geurim
+from geurim.cli import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    p
+    for p in [ROOT / "README.md", ROOT / "README.ko.md", *ROOT.glob("docs/*.md")]
+    if p.name != "extending.md"  # has a test of its own
+)
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.M | re.S)
+VARIES = [
+    (re.compile(r"\d+\.\d+ s\b"), "# s"),  # how long it took
+]
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return [(m[1], m[2]) for m in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to run in, with the table that the docs use."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    subprocess.run([sys.executable, ROOT / "examples" / "people.py"], check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_example_of_a_page_runs_and_prints_what_the_page_says(
+    page: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, object] = {"__name__": "docs"}
+    for kind, text in blocks(page):
+        if kind == "console":
+            _console(text)
+        else:
+            exec(compile(text, str(page), "exec"), names)
+            printed = [line[2:] for line in text.splitlines() if line.startswith("# ")]
+            assert_matches(capsys.readouterr().out, "\n".join(printed))
+
+
+def _console(text: str) -> None:
+    parts = re.split(r"^\$ ", text, flags=re.M)
+    for part in parts[1:]:
+        command, _, expected = part.partition("\n")
+        while command.endswith("\\"):
+            more, _, expected = expected.partition("\n")
+            command = command[:-1] + more.strip()
+        done = subprocess.run(command, shell=True, capture_output=True, text=True)
+        assert done.returncode in (0, 1), f"$ {command}\n{done.stderr}"
+        assert_matches(done.stdout + done.stderr, expected)
+
+
+def assert_matches(printed: str, expected: str) -> None:
+    """Every expected line is there in its place; a line "…" stands for any lines."""
+    got, want = [
+        [_steady(line) for line in text.splitlines() if line.strip()]
+        for text in (printed, expected)
+    ]
+    pattern = "\n".join(".*" if line == "…" else re.escape(line) for line in want)
+    pattern = pattern.replace("\n.*", "(?:\n.*)?").replace(".*\n", "(?:.*\n)?")
+    assert re.fullmatch(pattern, "\n".join(got), re.S), "\n".join(["printed:", *got])
+
+
+def _steady(line: str) -> str:
+    for varying, instead in VARIES:
+        line = varying.sub(instead, line)
+    return " ".join(line.split())
+
+
+@pytest.mark.parametrize("example", sorted(ROOT.glob("examples/[0-9]*.py")), ids=lambda p: p.name)
+def test_every_example_file_runs(example: Path, folder: Path) -> None:
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_the_docs_name_every_command_and_every_option() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text()
+    for name, command in main.commands.items():
+        assert f"geurim {name}" in text
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert any(o in text for o in option.opts), f"{name} {option.opts}"
+
+
+def test_the_docs_name_every_public_name() -> None:
+    text = "\n".join(p.read_text() for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+    assert [n for n in geurim.__all__ if not re.search(rf"\b{n}\b", text)] == []
+
+
+def test_the_two_readmes_say_the_same() -> None:
+    english, korean = (ROOT / "README.md", ROOT / "README.ko.md")
+    assert blocks(english) == blocks(korean)
+    heads = [re.findall(r"^#+ ", p.read_text(), re.M) for p in (english, korean)]
+    assert heads[0] == heads[1]
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], ids=str)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert "://" in link or (page.parent / link).exists(), link
+
+
+def test_a_wrong_output_in_a_page_is_noticed() -> None:
+    assert_matches("a\nb 1.5 s\nc\n", "a\nb 9.0 s\nc\n")
+    assert_matches("a\nb\nc\n", "a\n…\nc\n")
+    assert_matches("a\nb\nc\n", "…\n")
+    for wrong in ("a\nb\n", "a\nc\n", "a\n…\nd\n", ""):
+        with pytest.raises(AssertionError):
+            assert_matches("a\nb\nc\n", wrong)
