@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -71,9 +72,15 @@ def test_integer_keys_start_beyond_the_last_real_one() -> None:
 
 
 def test_uuids_are_keys_even_where_they_repeat() -> None:
-    ids = [str(uuid.UUID(int=int(i))) for i in RNG.integers(0, 2**60, 40)]
+    ids = [str(uuid.UUID(int=int(i))) for i in RNG.integers(0, 2**60, 60)]
     assert column("who", ids)["form"] == "uuid"
     assert column("patient", ids * 5)["repeats"] == 5
+    assert role("payer", ids[:4] * 40) == "category"
+
+
+def test_dates_as_strings_are_no_codes() -> None:
+    days = [f"20{i % 30:02d}-{i % 12 + 1:02d}-{i % 28 + 1:02d}" for i in range(99)]
+    assert role("birthdate", days) == "category"
 
 
 def test_codes_are_keys_by_their_pattern() -> None:
@@ -81,6 +88,11 @@ def test_codes_are_keys_by_their_pattern() -> None:
     found = column("order", codes)
     assert (found["role"], found["form"]) == ("key", "pattern")
     assert (found["pattern"], found["prefix"]) == ("AAA-99999", "ORD-")
+
+
+def test_codes_without_a_common_shape_get_the_usual_class_at_each_place() -> None:
+    names = ["".join(RNG.choice(list("abcdefgh"), RNG.integers(5, 40))) for _ in range(60)]
+    assert column("handle_code", names)["pattern"].strip("a") == ""
 
 
 def test_thousands_of_repeating_codes_are_a_category() -> None:
@@ -143,4 +155,5 @@ def test_tiny_and_extreme_tables_simply_work() -> None:
         pa.array([0.1, 0.25, 1e-30], pa.float32()),
     ):
         found = column("row", values)
+        json.dumps(found, allow_nan=False)
         assert found["role"] in ("constant", "number", "datetime", "category")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,12 +15,25 @@ from geurim.analyze.distributions import (
     describe_text,
     rounded_count,
 )
+from geurim.analyze.personal import (
+    decide_personal,
+    describe_personal,
+    find_personal,
+    settle_locales,
+)
 from geurim.analyze.roles import decide
 from geurim.analyze.store import load_profile, profile_from_json, profile_to_json, save_profile
 from geurim.contract import Event, Json, Profile, Progress, Source, quiet
 from geurim.errors import SettingError
 
-__all__ = ["analyze", "load_profile", "profile_from_json", "profile_to_json", "save_profile"]
+__all__ = [
+    "analyze",
+    "find_personal",
+    "load_profile",
+    "profile_from_json",
+    "profile_to_json",
+    "save_profile",
+]
 
 
 def analyze(data: Any, *, k: int = 10, progress: Progress = quiet) -> Profile:
@@ -36,12 +48,13 @@ def analyze(data: Any, *, k: int = 10, progress: Progress = quiet) -> Profile:
         raise SettingError(f"k is the least number of rows behind a figure, given {k!r}. Use 1 up.")
     source = data if isinstance(data, Source) else _read(data)
     collected = collect(source, progress)
-    columns = {}
+    columns: dict[str, dict[str, Json]] = {}
     for place, (name, column) in enumerate(collected.columns.items()):
         columns[name] = _describe(column, k)
         progress(
             Event(step="analyze", done=place + 1, total=len(collected.columns), unit="columns")
         )
+    settle_locales(columns)
     rng = np.random.default_rng(collected.seed)
     roles = {name: str(found["role"]) for name, found in columns.items()}
     return Profile(
@@ -61,8 +74,8 @@ def _read(data: Any) -> Source:
     return source
 
 
-def _describe(column: Column, k: int) -> Mapping[str, Json]:
-    role, why, more = decide(column, k)
+def _describe(column: Column, k: int) -> dict[str, Json]:
+    role, why, more = decide_personal(column) or decide(column, k)
     found: dict[str, Json] = {
         "role": role,
         "why": why,
@@ -75,5 +88,5 @@ def _describe(column: Column, k: int) -> Mapping[str, Json]:
     elif role in ("category", "constant"):
         found |= describe_categories(column, k)
     elif role == "text":
-        found |= describe_text(column)
+        found |= describe_text(column) | describe_personal(column)
     return found

@@ -32,11 +32,49 @@ def dependence(columns: dict[str, Column], roles: dict[str, str], rng: np.random
         for n, (codes, counts) in zip(names, levels, strict=True)
     ]
     scores = np.stack([_scores(codes, counts) for codes, counts in levels])
-    return {
+    found: Json = {
         "columns": names,
         "association": _shown(association(binned)),
         "normal": _shown(correlation(scores)),
     }
+    absent = np.stack([_absent(columns[n], rows) for n in names])
+    if absent.any():
+        found["missing"] = [n for n, holes in zip(names, absent, strict=True) if holes.any()]
+        found["present"] = _shown(present_correlation([c for c, _ in levels], absent))
+    return found
+
+
+def _absent(column: Column, rows: np.ndarray) -> np.ndarray:
+    """Which of `rows` have no value, (N,)."""
+    if column.ordered:
+        return np.asarray(np.isnan(column.axis[rows]))
+    return np.asarray(column.encoded[0][rows] < 0)
+
+
+def present_correlation(codes: list[np.ndarray], absent: np.ndarray) -> np.ndarray:
+    """Correlations of values apart from their missingness, (D + M, D + M).
+
+    First the normal scores of D columns, ranked among the values present, each pair over the rows
+    where both have one; then whether each of the M columns that miss values misses one. `codes`
+    (D, N) ascend with the values; `absent` (D, N). Where no row has both, or one is constant: 0.
+    """
+    holes = absent[absent.any(axis=1)]
+    there = np.concatenate([~absent, np.ones_like(holes)]).astype(np.float64)
+    scores = np.concatenate([np.zeros(absent.shape), holes])
+    for place, column in enumerate(codes):
+        _, packed, counts = np.unique(
+            column[~absent[place]], return_inverse=True, return_counts=True
+        )
+        if len(counts):
+            scores[place, ~absent[place]] = _scores(packed, counts)
+    both = np.maximum(there @ there.T, 1.0)
+    sums = scores @ there.T  # of each row's scores, over the rows it shares with each other row
+    squares = np.maximum(scores**2 @ there.T - sums**2 / both, 0.0)
+    across = scores @ scores.T - sums * sums.T / both
+    size = np.sqrt(squares * squares.T)
+    found = np.clip(across / np.where(size > 1e-9, size, np.inf), -1.0, 1.0)
+    np.fill_diagonal(found, 1.0)
+    return np.asarray(found)
 
 
 def _shown(matrix: np.ndarray) -> Json:

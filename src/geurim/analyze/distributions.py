@@ -131,10 +131,10 @@ def describe_numbers(column: Column, k: int) -> dict[str, Json]:
     low, high = bounds(column, k, unit)
     shown = quantiles(values, low, high, k)
     few = len(values) < k
-    mean, std = (float(shown.mean()), float(shown.std())) if few else (column.mean, column.std)
-    if not math.isfinite(std):  # squares beyond float64: scale first
-        scale = max(abs(low), abs(high))
-        std = float((values / scale).std() * scale)
+    mean, std = column.mean, column.std
+    if few or not math.isfinite(std):  # squares beyond float64 are scaled first
+        of, scale = shown if few else values, max(abs(low), abs(high)) or 1.0
+        mean, std = float((of / scale).mean() * scale), float((of / scale).std() * scale)
     found: dict[str, Json] = {
         "min": low,
         "max": high,

@@ -45,7 +45,7 @@ def names_axis(name: str) -> bool:
 
 
 _HINTS: dict[str, tuple[str, ...]] = {
-    "first_name": ("first name", "firstname", "given name", "forename", "fname", "first", "이름"),
+    "first_name": ("first name", "firstname", "given name", "forename", "fname", "first"),
     "last_name": (
         "last name",
         "lastname",

@@ -17,8 +17,9 @@ from geurim.errors import SchemaError
 ROLES = ("number", "datetime", "category", "constant", "empty", "key", "personal", "text")
 LOOKED_AT = 2_000  # distinct values looked at for a pattern
 FEW = 5  # with fewer rows nothing tells a code from a category
+HANDFUL = 50  # so few UUIDs, each for many rows, are a category
+TIME = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?$|^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}( .*)?$"
 UUID = r"^\{?[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}\}?$"
-_CLASSES = ((r"[A-Z]", "A"), (r"[0-9]", "9"), (r"[\p{L}--[aA가]]", "a"))
 
 Decision = tuple[str, str, dict[str, Json]]  # role, why, further keys of the profile
 
@@ -110,8 +111,14 @@ def _strings(column: Column, k: int) -> Decision:
     values, counts = column.counts
     total, distinct = int(counts.sum()), len(values)
     looked = values.take(pa.array(spread(distinct)))
-    if distinct >= 3 and _share(looked, UUID) > 0.99:
+    if distinct >= 3 and (distinct > HANDFUL or distinct == total) and _share(looked, UUID) > 0.99:
         return "key", "UUIDs.", {"form": "uuid", "repeats": max(1, round(total / distinct))}
+    if _share(looked, TIME) > 0.95:
+        return (
+            "category",
+            "Dates as strings: declare a date type to have them learned as times.",
+            {},
+        )
     unlike = distinct / total
     blank = _share(looked, r"\s")
     length = float(pc.mean(pc.utf8_length(looked)).as_py())
@@ -158,8 +165,7 @@ def pattern_key(column: Column, k: int) -> dict[str, Json]:
     order = order[tallies[order] >= k][:20]
     found = counted.field("values").take(pa.array(order)).to_pylist()
     if not found:
-        length = int(pc.approximate_median(pc.utf8_length(looked)).as_py())
-        found, tallies, order = ["9" * max(length, 4)], np.ones(1), np.zeros(1, np.int64)
+        found, tallies, order = [_usual_shape(looked)], np.ones(1), np.zeros(1, np.int64)
     share = tallies[order] / tallies[order].sum()
     prefix = _prefix(values) if len(values) >= k else ""
     return {
@@ -168,6 +174,18 @@ def pattern_key(column: Column, k: int) -> dict[str, Json]:
         "patterns": [[p, float(s)] for p, s in zip(found, share, strict=True)],
         "prefix": prefix if all(p.startswith(shape_of(prefix)) for p in found) else "",
     }
+
+
+def _usual_shape(texts: pa.Array) -> str:
+    """The commonest class of character at each place, as long as the median code."""
+    length = max(int(pc.approximate_median(pc.utf8_length(texts)).as_py()), 4)
+    formed = shapes(texts)
+    shape = ""
+    for place in range(length):
+        at = pc.utf8_slice_codeunits(formed, place, place + 1)
+        usual = pc.mode(pc.index_in(at, pa.array(list("Aa9가"))).drop_null())
+        shape += "Aa9가"[usual[0]["mode"].as_py()] if len(usual) else "9"
+    return shape
 
 
 def shape_of(text: str) -> str:
