@@ -3,7 +3,7 @@
 A `python` block is executed; blocks of one page share their names. A `console` block holds lines
 that start with "$ " and the output of each. Output is compared line by line, after replacing what
 differs from run to run (times). A line "…" stands for any number of lines. Every page runs in a
-fresh folder that holds people.csv, made below.
+fresh folder that holds planes.csv, written by examples/tables.py.
 """
 
 import os
@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to run in, with the table that the docs use."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    subprocess.run([sys.executable, ROOT / "examples" / "people.py"], check=True)
+    subprocess.run([sys.executable, ROOT / "examples" / "tables.py"], check=True)
     return tmp_path
 
 

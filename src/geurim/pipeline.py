@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ _SPLIT = 0x73706C69
 """The spawn key of the split: far above any block number, so no block shares its stream."""
 
 _KEEP_BYTES = 256 << 20
-"""Real rows up to this size stay in memory; more of them are spooled to disk for the run."""
+"""Real rows up to this size are read once and kept; more of them are read again by each step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +154,7 @@ def run(
     clock = _Clock()
     with _folder(Path(to), overwrite) as folder:
         with clock.step("read"):
-            training, held_out = split(source, holdout, seed, folder, progress)
+            training, held_out = split(source, holdout, seed)
         with clock.step("analyze"):
             profile = analyze(training, progress=progress)
             save_profile(profile, folder / FILES["profile"])
@@ -188,16 +188,14 @@ def _as_profile(distribution: Profile | str | Path) -> Profile:
     return distribution if isinstance(distribution, Profile) else load_profile(distribution)
 
 
-def split(
-    source: Source, holdout: float, seed: int, spool: Path, progress: Progress = quiet
-) -> tuple[Source, Source | None]:
+def split(source: Source, holdout: float, seed: int) -> tuple[Source, Source | None]:
     """The rows to learn from, and those held out: a lot drawn row by row, exact in number.
 
     At least one row is held out where there are two or more; None where nothing can be. The rows
-    are read once and kept (large tables in a file in the folder `spool`), because a database may
-    give them in another order each time, and a row must not change sides.
+    are told apart by their place, so a source must give them in the same order each time, as
+    everything that `geurim.read` returns does.
     """
-    source = _settle(source, spool)
+    source = _settle(source)
     count = source.rows or 0
     if count == 0:
         raise DataError(
@@ -225,39 +223,18 @@ def _rows_where(source: Source, mask: np.ndarray) -> Source:
     )
 
 
-def _settle(source: Source, spool: Path) -> Source:
-    """The same rows in an order that stays, and their number."""
+def _settle(source: Source) -> Source:
+    """The same rows, counted; kept in memory where they are few enough."""
     batches: list[pa.RecordBatch] = []
-    size = 0
-    reader = source.read()
-    for batch in reader:
-        batches.append(batch)
+    size = rows = 0
+    for batch in source.read():
+        rows += batch.num_rows
         size += batch.nbytes
-        if size > _KEEP_BYTES:
-            return _spooled(source, batches, reader, spool / ".rows.arrow")
-    rows = sum(b.num_rows for b in batches)
-    return Source(
-        schema=source.schema, lineage=source.lineage, read=lambda: iter(batches), rows=rows
-    )
-
-
-def _spooled(
-    source: Source, first: list[pa.RecordBatch], rest: Iterator[pa.RecordBatch], path: Path
-) -> Source:
-    rows = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, source.schema) as writer:
-        while first:
-            rows += first[0].num_rows
-            writer.write_batch(first.pop(0))
-        for batch in rest:
-            rows += batch.num_rows
-            writer.write_batch(batch)
-
-    def read() -> Iterator[pa.RecordBatch]:
-        with pa.memory_map(str(path)) as mapped:
-            yield from pa.ipc.open_stream(mapped)
-
-    return Source(schema=source.schema, lineage=source.lineage, read=read, rows=rows)
+        if size <= _KEEP_BYTES:
+            batches.append(batch)
+    if size > _KEEP_BYTES:
+        return replace(source, rows=rows)
+    return replace(source, rows=rows, read=lambda: iter(batches))
 
 
 @contextmanager
@@ -268,7 +245,6 @@ def _folder(to: Path, overwrite: bool) -> Iterator[Path]:
     new = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
     try:
         yield new
-        (new / ".rows.arrow").unlink(missing_ok=True)
         umask = os.umask(0)
         os.umask(umask)
         new.chmod(0o777 & ~umask)  # mkdtemp lets nobody else in
