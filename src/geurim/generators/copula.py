@@ -17,7 +17,13 @@ import pyarrow as pa
 
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
-from geurim.generators.marginal import Marginal, learned_schema, marginal
+from geurim.generators.marginal import (
+    Marginal,
+    learned_schema,
+    marginal,
+    missing_share,
+    with_missing,
+)
 from geurim.generators.normal import cdf, hermite_moments, ppf
 
 _ORDERS = 48  # Hermite orders; what is left out at a correlation of 0.95 is below 1e-4
@@ -27,55 +33,53 @@ _SWEEPS = 10  # of Gibbs sampling over given columns; tests/test_copula.py compa
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedCopula(Fitted):
-    """Correlated normal scores, each turned into its column's values."""
+    """Correlated normal scores, each turned into its column's values, or into whether it misses."""
 
     schema: pa.Schema
     lineage: Lineage
     profile: Profile
-    correlation: np.ndarray = field(repr=False)  # latent, (D, D)
-    marginals: tuple[Marginal, ...] = field(repr=False)
+    correlation: np.ndarray = field(repr=False)  # latent: D values, then M missing, (D + M, D + M)
+    marginals: tuple[Marginal, ...] = field(repr=False)  # (D,)
+    holes: tuple[tuple[int, float], ...] = field(
+        repr=False
+    )  # columns that miss values: share, (M,)
     name: ClassVar[str] = "copula"
     completes: ClassVar[bool] = True
 
     def draw(
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None
     ) -> pa.RecordBatch:
-        known = (
-            [] if given is None else [self.schema.get_field_index(n) for n in given.column_names]
-        )
-        free = [i for i in range(len(self.schema)) if i not in known]
         values: dict[int, pa.Array] = {}
-        scores = np.zeros((len(known), rows))
         if given is not None:
-            values = {
-                i: given.column(n).combine_chunks().cast(self.schema.field(i).type)
-                for n, i in enumerate(known)
-            }
-            scores = self._scores_of(values, known, rng)
+            for name, column in zip(given.column_names, given.columns, strict=True):
+                place = self.schema.get_field_index(name)
+                values[place] = column.combine_chunks().cast(self.schema.field(place).type)
+        ends = self._intervals(values)
+        known = sorted(ends)
+        free = [i for i in range(len(self.correlation)) if i not in ends]
+        scores = _between(self.correlation, known, [ends[i] for i in known], rows, rng)
         slopes, spread = _conditional(self.correlation, known, free)
         latent = spread @ rng.standard_normal((len(free), rows)) + slopes @ scores  # (F, N)
-        values |= {i: self.marginals[i].draw(cdf(z)) for i, z in zip(free, latent, strict=True)}
+        places = {i: cdf(z) for i, z in zip(free, latent, strict=True)}
+        for i in places:
+            if i < len(self.marginals):
+                values[i] = self.marginals[i].draw(places[i])
+        for i, (hole, share) in enumerate(self.holes, len(self.marginals)):
+            if i in places:
+                values[hole] = with_missing(values[hole], places[i] > 1.0 - share)
         return pa.RecordBatch.from_arrays(
             [values[i] for i in range(len(self.schema))], schema=self.schema
         )
 
-    def _scores_of(
-        self, values: dict[int, pa.Array], known: list[int], rng: np.random.Generator
-    ) -> np.ndarray:
-        """Normal scores (G, N) of given values: from their joint distribution within intervals."""
-        ends = [self.marginals[i].interval(values[i]) for i in known]
-        low, high = (ppf(np.array([e[side] for e in ends])) for side in (0, 1))
-        scores = np.zeros_like(low)
-        inverse = np.linalg.inv(self.correlation[np.ix_(known, known)])
-        for sweep in range(1 + _SWEEPS * (len(known) > 1)):
-            for i, weights in enumerate(inverse):
-                if sweep == 0:
-                    mean, scale = np.zeros(scores.shape[1]), 1.0
-                else:
-                    others = weights @ scores - weights[i] * scores[i]
-                    mean, scale = -others / weights[i], math.sqrt(1.0 / weights[i])
-                scores[i] = _truncated(mean, scale, low[i], high[i], rng)
-        return scores
+    def _intervals(self, given: dict[int, pa.Array]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Where on (0, 1) the latents of given columns lie: their values, and whether they miss."""
+        found = {i: self.marginals[i].interval(column) for i, column in given.items()}
+        for i, (column, share) in enumerate(self.holes, len(self.marginals)):
+            if column in given:
+                missing = given[column].is_null().to_numpy(zero_copy_only=False)
+                edge = 1.0 - share
+                found[i] = np.where(missing, edge, 0.0), np.where(missing, 1.0, edge)
+        return found
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
         return {}, {"correlation": self.correlation}
@@ -95,6 +99,7 @@ class FittedCopula(Fitted):
             profile=profile,
             correlation=arrays["correlation"],
             marginals=tuple(marginal(f, profile) for f in schema),
+            holes=_holes(schema, profile),
         )
 
 
@@ -127,26 +132,31 @@ class Copula(Generator):
     ) -> FittedCopula:
         schema = learned_schema(source, profile)
         marginals = tuple(marginal(f, profile) for f in schema)
-        observed = _observed(profile, schema.names) * self.strength
+        holes = _holes(schema, profile)
+        atoms = [m.atoms() for m in marginals]
+        atoms += [np.array([[0.0, 1.0 - share], [1.0 - share, 1.0]]) for _, share in holes]
+        observed = _observed(profile, schema.names, [schema.names[i] for i, _ in holes])
         parent = profile.lineage if source is None else source.lineage
         return FittedCopula(
             schema=schema,
             lineage=Lineage.made(repr(self), parents=(parent,)),
             profile=profile,
-            correlation=nearest_correlation(latent_correlation(observed, marginals)),
+            correlation=nearest_correlation(latent_correlation(observed * self.strength, atoms)),
             marginals=marginals,
+            holes=holes,
         )
 
 
-def latent_correlation(observed: np.ndarray, marginals: tuple[Marginal, ...]) -> np.ndarray:
+def latent_correlation(observed: np.ndarray, atoms: list[np.ndarray]) -> np.ndarray:
     """The correlations (D, D) of latent normals whose scores show the `observed` ones.
 
-    A score is the normal itself where a column is continuous, and its mean over each stretch that
-    holds one value. With a_k the score's Hermite coefficients, scores correlate as the sum over
-    k of a_k b_k rho^k / sqrt(a_1 b_1), which rises with rho: solved by halving.
+    A score is the normal itself where a column is continuous, and its mean over each of its atoms,
+    the stretches of (0, 1) that hold one value each, (K, 2). With a_k the score's Hermite
+    coefficients, scores correlate as the sum over k of a_k b_k rho^k / sqrt(a_1 b_1), which rises
+    with rho: solved by halving.
     """
-    coefficients = np.array([_hermite(m) for m in marginals]).reshape(len(marginals), _ORDERS)
-    i, j = np.triu_indices(len(marginals), 1)
+    coefficients = np.array([_hermite(a) for a in atoms]).reshape(len(atoms), _ORDERS)
+    i, j = np.triu_indices(len(atoms), 1)
     scale = np.sqrt(coefficients[i, 1] * coefficients[j, 1])
     terms = coefficients[i] * coefficients[j] / np.where(scale > 1e-12, scale, np.inf)[:, None]
     low, high = np.full(len(i), -_STRONGEST), np.full(len(i), _STRONGEST)
@@ -158,7 +168,7 @@ def latent_correlation(observed: np.ndarray, marginals: tuple[Marginal, ...]) ->
         under = reached < observed[i, j]
         low, high = np.where(under, middle, low), np.where(under, high, middle)
     rho = np.where((scale > 1e-12) & (observed[i, j] != 0.0), (low + high) / 2, 0.0)
-    latent = np.eye(len(marginals))
+    latent = np.eye(len(atoms))
     latent[i, j] = latent[j, i] = rho
     return latent
 
@@ -186,28 +196,38 @@ def nearest_correlation(matrix: np.ndarray, floor: float = 1e-6) -> np.ndarray:
     return result
 
 
-def _observed(profile: Profile, names: list[str]) -> np.ndarray:
-    """The profile's correlations of normal scores, in the order of `names`; 0 where it has none."""
-    found = np.eye(len(names))
-    listed = list(profile.dependence.get("columns") or ())
+def _holes(schema: pa.Schema, profile: Profile) -> tuple[tuple[int, float], ...]:
+    """The columns that miss some values, not all: their places, and the shares they miss."""
+    shares = [missing_share(f, profile) for f in schema]
+    return tuple((i, share) for i, share in enumerate(shares) if share > 0.0)
+
+
+def _observed(profile: Profile, names: list[str], holes: list[str]) -> np.ndarray:
+    """The profile's correlations: of values, then of missingness; 0 where it has none."""
+    found = np.eye(len(names) + len(holes))
+    listed = [(n, "value") for n in profile.dependence.get("columns") or ()]
     if not listed:
         return found
-    normal = np.asarray(profile.dependence["normal"], np.float64)
-    if normal.shape != (len(listed), len(listed)):
+    matrix = profile.dependence["normal"]
+    if profile.dependence.get("missing"):
+        listed += [(n, "missing") for n in profile.dependence["missing"]]
+        matrix = profile.dependence["present"]
+    shown = np.asarray(matrix, np.float64)
+    if shown.shape != (len(listed), len(listed)):
         raise DataError(
-            f"The profile's correlations are {normal.shape} for {len(listed)} columns. "
+            f"The profile's correlations are {shown.shape} for {len(listed)} columns. "
             "Analyze the data again."
         )
-    here = [n for n in names if n in listed]
-    rows, places = [names.index(n) for n in here], [listed.index(n) for n in here]
-    found[np.ix_(rows, rows)] = np.nan_to_num(normal[np.ix_(places, places)])
+    wanted = [(n, "value") for n in names] + [(n, "missing") for n in holes]
+    rows = [i for i, what in enumerate(wanted) if what in listed]
+    places = [listed.index(wanted[i]) for i in rows]
+    found[np.ix_(rows, rows)] = np.nan_to_num(shown[np.ix_(places, places)])
     np.fill_diagonal(found, 1.0)
     return found
 
 
-def _hermite(column: Marginal) -> np.ndarray:
+def _hermite(atoms: np.ndarray) -> np.ndarray:
     """Hermite coefficients (K,) of a column's score as a function of its latent normal."""
-    atoms = column.atoms()
     moments = hermite_moments(ppf(atoms[:, 0]), ppf(atoms[:, 1]), _ORDERS + 1)
     order = np.sqrt(np.arange(_ORDERS + 1))
     # z h_k = sqrt(k + 1) h_{k+1} + sqrt(k) h_{k-1}: the integral of z times h_k over each atom.
@@ -227,6 +247,35 @@ def _conditional(
     slopes = np.linalg.solve(correlation[np.ix_(known, known)], across.T).T
     rest = correlation[np.ix_(free, free)] - slopes @ across.T
     return slopes, np.linalg.cholesky(rest + 1e-12 * np.eye(len(free)))
+
+
+def _between(
+    correlation: np.ndarray,
+    known: list[int],
+    ends: list[tuple[np.ndarray, np.ndarray]],
+    rows: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Scores (G, N) of the known latents, from their joint distribution between `ends` of (0, 1).
+
+    Gibbs sampling: each score in turn, given the others. Where a score is a point, or stands alone,
+    there is nothing to repeat.
+    """
+    if not known:
+        return np.zeros((0, rows))
+    low, high = (ppf(np.array([e[side] for e in ends])) for side in (0, 1))
+    scores = np.zeros_like(low)
+    inverse = np.linalg.inv(correlation[np.ix_(known, known)])
+    loose = [i for i in range(len(known)) if np.any(low[i] < high[i])]
+    for sweep in range(1 + _SWEEPS * (len(known) > 1 and len(loose) > 0)):
+        for i in range(len(known)) if sweep == 0 else loose:
+            mean, scale = np.zeros(rows), 1.0
+            if sweep:
+                weights = inverse[i]
+                mean = scores[i] - (weights @ scores) / weights[i]
+                scale = math.sqrt(1.0 / weights[i])
+            scores[i] = _truncated(mean, scale, low[i], high[i], rng)
+    return scores
 
 
 def _truncated(

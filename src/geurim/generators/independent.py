@@ -13,7 +13,13 @@ import pyarrow as pa
 
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError
-from geurim.generators.marginal import Marginal, learned_schema, marginal
+from geurim.generators.marginal import (
+    Marginal,
+    learned_schema,
+    marginal,
+    missing_share,
+    with_missing,
+)
 from geurim.generators.resample import from_bytes, one_batch, to_bytes
 
 
@@ -39,7 +45,9 @@ class FittedIndependent(Fitted):
             if given is not None and wanted.name in known:
                 drawn.append(given.column(wanted.name).combine_chunks().cast(wanted.type))
             elif self.values is None:
-                drawn.append(self.marginals[place].draw(rng.random(rows)))
+                values = self.marginals[place].draw(rng.random(rows))
+                missing = rng.random(rows) < missing_share(wanted, self.profile)
+                drawn.append(with_missing(values, missing))
             else:
                 drawn.append(
                     self.values.column(place).take(

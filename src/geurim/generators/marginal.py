@@ -1,8 +1,8 @@
 """One column's distribution as a profile tells it, between uniform numbers and values.
 
-Every column lies on (0, 1): the values present first, in order (numbers and times by size,
-categories most frequent first, pooled ones after them), what is missing last. `draw` goes from
-there to values; `interval` goes back, to the stretch of (0, 1) that a value comes from.
+A column's values lie on (0, 1) in order: numbers and times by size, categories most frequent
+first, pooled ones after them. `draw` goes from there to values; `interval` goes back, to the
+stretch of (0, 1) that a value comes from. Missing values are no part of it: see `missing_share`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geurim import columns
 from geurim.contract import Json, Profile, Source
@@ -25,9 +26,7 @@ _DAY_US = 86_400e6
 
 
 class Marginal(abc.ABC):
-    """The distribution of one column. Immutable; remade from the profile, never saved."""
-
-    present: float  # the share of rows with a value
+    """The distribution of one column's values. Immutable; remade from the profile, never saved."""
 
     @abc.abstractmethod
     def draw(self, u: np.ndarray) -> pa.Array:
@@ -35,11 +34,14 @@ class Marginal(abc.ABC):
 
     @abc.abstractmethod
     def interval(self, column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Where in (0, 1) each value comes from: the ends (N,), equal where it is one point."""
+        """Where in (0, 1) each value comes from: the ends (N,), equal where it is one point.
+
+        All of (0, 1) for a missing value, or one that the profile knows nothing of.
+        """
 
     @abc.abstractmethod
     def atoms(self) -> np.ndarray:
-        """The stretches of (0, 1) that hold one value (or nothing) each, in order, (K, 2)."""
+        """The stretches of (0, 1) that hold one value each, in order, (K, 2)."""
 
 
 def learned_schema(source: Source | None, profile: Profile) -> pa.Schema:
@@ -51,18 +53,44 @@ def learned_schema(source: Source | None, profile: Profile) -> pa.Schema:
     return pa.schema([f for f in profile.schema if profile.columns[f.name]["role"] in LEARNED])
 
 
+def missing_share(field: pa.Field, profile: Profile) -> float:
+    """The share of rows in which the column has no value; 1 for an empty column."""
+    facts = profile.columns[field.name]
+    return 1.0 if facts["role"] == "empty" else float(facts.get("missing") or 0.0)
+
+
+def with_missing(column: pa.Array, missing: np.ndarray) -> pa.Array:
+    """The column with nulls where `missing` (N,)."""
+    return pc.if_else(pa.array(missing), pa.scalar(None, column.type), column)
+
+
 def marginal(field: pa.Field, profile: Profile) -> Marginal:
-    """The distribution that the profile tells of one column.
+    """The distribution that the profile tells of one column's values.
 
     Raises DataError where it shows no value to draw: every one was held by fewer than k rows.
     """
     facts = profile.columns[field.name]
-    missing = float(facts.get("missing") or 0.0)
-    if facts["role"] == "empty" or missing >= 1.0:
-        return Categories(kind=field.type, values=pa.nulls(0, field.type), ends=np.empty(0))
+    if missing_share(field, profile) >= 1.0:
+        return Nothing(kind=field.type)
     if facts["role"] in ("number", "datetime"):
-        return Axis.learn(field.type, facts, 1.0 - missing)
-    return Categories.learn(field, facts, 1.0 - missing)
+        return Axis.learn(field.type, facts)
+    return Categories.learn(field, facts)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Nothing(Marginal):
+    """A column without any value."""
+
+    kind: pa.DataType
+
+    def draw(self, u: np.ndarray) -> pa.Array:
+        return pa.nulls(len(u), self.kind)
+
+    def interval(self, column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(len(column)), np.ones(len(column))
+
+    def atoms(self) -> np.ndarray:
+        return np.array([[0.0, 1.0]])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,26 +98,19 @@ class Axis(Marginal):
     """Numbers and times: straight lines between quantiles, with steps where values repeat."""
 
     kind: pa.DataType
-    present: float
     places: np.ndarray  # knots on (0, 1), ascending, (M,)
     values: np.ndarray  # the values there, ascending; equal neighbours are a value that repeats
     repeated: np.ndarray  # the values that repeat, ascending
     step: float  # values are whole multiples of it; 0: any value
 
     @classmethod
-    def learn(cls, kind: pa.DataType, facts: Mapping[str, Json], present: float) -> Axis:
+    def learn(cls, kind: pa.DataType, facts: Mapping[str, Json]) -> Axis:
         quantiles = np.asarray(facts["quantiles"], np.float64)
         pairs = sorted((float(v), float(s)) for v, s in facts.get("repeated") or ())
         repeated = np.array([v for v, _ in pairs])
         places, values = _knots(quantiles, repeated, np.array([s for _, s in pairs]))
-        return cls(
-            kind=kind,
-            present=present,
-            places=places * present,
-            values=values,
-            repeated=repeated,
-            step=_step(kind, facts),
-        )
+        step = _step(kind, facts)
+        return cls(kind=kind, places=places, values=values, repeated=repeated, step=step)
 
     def draw(self, u: np.ndarray) -> pa.Array:
         values = np.interp(u, self.places, self.values)
@@ -98,7 +119,6 @@ class Axis(Marginal):
             whole = np.rint(values / self.step)
             inverse = round(1.0 / self.step) if self.step < 1.0 else 0
             values = whole / inverse if inverse else whole * self.step
-        values[u >= self.present] = np.nan
         return columns.from_axis(values, self.kind)
 
     def interval(self, column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -108,21 +128,17 @@ class Axis(Marginal):
         # np.interp stops at the last of equal knots; just below the value it stops at the first.
         low = np.interp(np.nextafter(values - half, -np.inf), self.values, self.places)
         high = np.interp(values + half, self.values, self.places)
-        low[missing], high[missing] = self.present, 1.0
-        return low, np.maximum(low, high)
+        return np.where(missing, 0.0, low), np.where(missing, 1.0, np.maximum(low, high))
 
     def atoms(self) -> np.ndarray:
         first = np.searchsorted(self.values, self.repeated, "left")
         last = np.searchsorted(self.values, self.repeated, "right") - 1
-        found = [(self.places[a], self.places[b]) for a, b in zip(first, last, strict=True)]
-        if self.present < 1.0:
-            found.append((self.present, 1.0))
-        return np.array(found).reshape(-1, 2)
+        return np.stack([self.places[first], self.places[last]], axis=1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Categories(Marginal):
-    """Categories, constants and empty columns: one stretch each, most frequent first.
+    """Categories and constants: one stretch each, most frequent first.
 
     A pooled category's own name is not known and never invented. Rows of pooled categories get a
     shown one, in proportion to their shares; a boolean's the value that is not shown; where nothing
@@ -131,15 +147,10 @@ class Categories(Marginal):
 
     kind: pa.DataType
     values: pa.Array  # of `kind`, (K,)
-    ends: np.ndarray  # where each one's stretch ends, ascending, (K,)
-    pooled: float = 0.0  # the share of all rows in pooled categories, after the shown ones
-
-    @property
-    def present(self) -> float:  # type: ignore[override]
-        return (float(self.ends[-1]) if len(self.ends) else 0.0) + self.pooled
+    ends: np.ndarray  # where each one's stretch ends, ascending, (K,); after it, pooled ones
 
     @classmethod
-    def learn(cls, field: pa.Field, facts: Mapping[str, Json], present: float) -> Categories:
+    def learn(cls, field: pa.Field, facts: Mapping[str, Json]) -> Categories:
         shown = [(v, float(s)) for v, s in facts.get("categories") or () if s > 0]
         pooled = float((facts.get("pooled") or {}).get("share") or 0.0)
         if pa.types.is_boolean(field.type) and pooled > 0:
@@ -155,39 +166,29 @@ class Categories(Marginal):
                 )
             shown, pooled = [(OTHER, 1.0)], 0.0
         shares = np.array([s for _, s in shown])
-        scale = present / (shares.sum() + pooled)
-        return cls(
-            kind=field.type,
-            values=_typed([v for v, _ in shown], field),
-            ends=np.cumsum(shares) * scale,
-            pooled=pooled * scale,
-        )
+        ends = np.cumsum(shares) / (shares.sum() + pooled)
+        return cls(kind=field.type, values=_typed([v for v, _ in shown], field), ends=ends)
 
     def draw(self, u: np.ndarray) -> pa.Array:
-        if not len(self.ends):
-            return pa.nulls(len(u), self.kind)
         shown = self.ends[-1]
-        if self.pooled:
-            within = (u >= shown) & (u < self.present)
-            u = np.where(within, (u - shown) * (shown / self.pooled), u)
+        if shown < 1.0:
+            u = np.where(u >= shown, (u - shown) * (shown / (1.0 - shown)), u)
         codes = np.minimum(np.searchsorted(self.ends, u, "right"), len(self.values) - 1)
-        absent = u >= self.present
-        return self.values.take(pa.array(codes, mask=absent if absent.any() else None))
+        return self.values.take(pa.array(codes))
 
     def interval(self, column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         codes = columns.to_codes(column, self.values)
         edges = np.concatenate([[0.0], self.ends])
         missing = column.is_null().to_numpy(zero_copy_only=False)
-        # A value that is not shown was pooled. Without any pooled ones it is new: it says nothing.
-        unknown = (edges[-1], self.present) if self.pooled else (0.0, self.present)
-        low = np.where(codes < 0, unknown[0], edges[codes])
-        high = np.where(codes < 0, unknown[1], edges[np.minimum(codes + 1, len(self.ends))])
-        return np.where(missing, self.present, low), np.where(missing, 1.0, high)
+        # A value that is not shown was pooled. Where none is pooled it is new, and says nothing.
+        unknown = np.where(missing | (edges[-1] > 1.0 - 1e-9), 0.0, edges[-1])
+        low = np.where(codes < 0, unknown, edges[codes])
+        return low, np.where(codes < 0, 1.0, edges[np.minimum(codes + 1, len(self.ends))])
 
     def atoms(self) -> np.ndarray:
-        edges = [0.0, *self.ends, self.present, 1.0]
-        pairs = np.array([edges[:-1], edges[1:]]).T
-        return pairs[pairs[:, 1] > pairs[:, 0]]
+        edges = np.array([0.0, *self.ends, 1.0])
+        pairs = np.stack([edges[:-1], edges[1:]], axis=1)
+        return pairs[pairs[:, 1] > pairs[:, 0] + 1e-12]
 
 
 def _knots(
