@@ -1,0 +1,130 @@
+"""Arrow batches as lines of text: CSV and JSON, whole columns at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geurim import dates
+from geurim.errors import DataError
+
+_QUOTED = r'[",\r\n\t;|]|^\s|\s$|^$'
+
+
+def csv_lines(batch: pa.RecordBatch, separator: str) -> pa.Buffer:
+    """The rows of a batch as CSV in UTF-8; a missing value is an empty field."""
+    columns = [_csv_column(a, f) for a, f in zip(batch.columns, batch.schema, strict=True)]
+    if len(columns) == 1:
+        # A line with nothing in it would be no row.
+        columns = [pc.fill_null(columns[0], '""')]
+    return _joined(columns, separator, "\n")
+
+
+def csv_header(schema: pa.Schema, separator: str) -> bytes:
+    """The line of column names."""
+    return separator.join(_quote_names(schema.names)).encode() + b"\n"
+
+
+def _quote_names(names: list[str]) -> list[str]:
+    return list(_quoted(pa.array(names, pa.string())).to_pylist())
+
+
+def _csv_column(values: pa.Array, found: pa.Field) -> pa.Array:
+    text = shown(values, found)
+    return _quoted(text) if pa.types.is_string(found.type) else text
+
+
+def shown(values: pa.Array, found: pa.Field) -> pa.Array:
+    """A column as text, as its field's notes want it; missing values (and NaN) stay missing."""
+    notes, kind = found.metadata or {}, found.type
+    form = notes.get(b"geurim.format")
+    if pa.types.is_floating(kind):
+        return _numbers(values, notes.get(b"geurim.decimals"))
+    if form is not None and (pa.types.is_date(kind) or pa.types.is_time(kind)):
+        return dates.render(values, form.decode())
+    if form is not None and pa.types.is_timestamp(kind):
+        return dates.render(values, form.decode())
+    if pa.types.is_dictionary(kind):
+        return shown(values.dictionary_decode(), found.with_type(kind.value_type))
+    if pa.types.is_nested(kind) or "binary" in str(kind):
+        raise DataError(
+            f"Column {found.name!r} cannot be written as text: {str(kind)[:60]}. Use Parquet."
+        )
+    return values.cast(pa.string())
+
+
+def _numbers(values: pa.Array, decimals: bytes | None) -> pa.Array:
+    bad = pc.is_nan(values)
+    if bad.true_count:
+        values = pc.if_else(bad, pa.scalar(None, values.type), values)
+    if decimals is None:
+        return values.cast(pa.string())
+    finite = pc.and_kleene(pc.is_finite(values), pc.less(pc.abs(values), 1e15))
+    fixed = pc.if_else(finite, values, pa.scalar(None, values.type))
+    made = fixed.cast(pa.decimal128(38, int(decimals)), safe=False).cast(pa.string())
+    if fixed.null_count == values.null_count:
+        return made
+    return pc.coalesce(made, values.cast(pa.string()))
+
+
+def _quoted(values: pa.Array) -> pa.Array:
+    needed = pc.match_substring_regex(values, _QUOTED)
+    if not needed.true_count:
+        return values
+    inner = pc.replace_substring(values, '"', '""')
+    wrapped = pc.binary_join_element_wise('"', inner, '"', "")
+    return pc.if_else(needed, wrapped, values)
+
+
+def _joined(columns: list[pa.Array], separator: str, end: str) -> pa.Buffer:
+    """Element by element, one after the other: the bytes of all lines."""
+    columns = [*columns[:-1], _with_nulls_as_nothing(columns[-1], end)]
+    lines = pc.binary_join_element_wise(
+        *columns, separator, null_handling="replace", null_replacement=""
+    )
+    if not isinstance(lines, pa.Array):
+        lines = lines.combine_chunks()
+    ends = memoryview(lines.buffers()[1]).cast("i")
+    return lines.buffers()[2].slice(0, ends[len(lines)]) if len(lines) else pa.py_buffer(b"")
+
+
+def _with_nulls_as_nothing(values: pa.Array, end: str) -> pa.Array:
+    return pc.binary_join_element_wise(
+        values, end, "", null_handling="replace", null_replacement=""
+    )
+
+
+def json_lines(batch: pa.RecordBatch) -> pa.Buffer:
+    """The rows of a batch as JSON objects, one a line; a missing value is null."""
+    columns = []
+    for place, (values, found) in enumerate(zip(batch.columns, batch.schema, strict=True)):
+        text = pc.fill_null(_json_column(values, found), "null")
+        key = ("{" if place == 0 else ",") + json.dumps(found.name, ensure_ascii=False) + ":"
+        columns.append(pc.binary_join_element_wise(key, text, ""))
+    return _joined(columns, "", "}\n")
+
+
+def _json_column(values: pa.Array, found: pa.Field) -> pa.Array:
+    kind = found.type
+    if pa.types.is_floating(kind):
+        if pc.any(pc.is_inf(values)).as_py():
+            raise DataError(
+                f"Column {found.name!r} holds infinite numbers, which JSON does not know. Write "
+                f"Parquet or CSV."
+            )
+        return _numbers(values, None)
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
+        return values.cast(pa.string())
+    if pa.types.is_string(kind):
+        return _escaped(values, lambda v: json.dumps(v, ensure_ascii=False))
+    return _escaped(shown(values, found), json.dumps)
+
+
+def _escaped(values: pa.Array, escape: Callable[[str], str]) -> pa.Array:
+    """Each distinct value escaped once."""
+    coded = values.dictionary_encode()
+    made = pa.array([escape(v) for v in coded.dictionary.to_pylist()], pa.string())
+    return made.take(coded.indices)
