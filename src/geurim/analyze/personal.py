@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -41,6 +40,7 @@ ENTITIES = (
 )
 LOOKED_AT = 1_000  # distinct values of a column
 SCANNED = 50_000  # texts looked through one by one, where a quick look raised a suspicion
+_BARE = (["name"], ["first"], ["last"])  # names of columns that may hold any thing's name
 _BY_VALUE = ("email", "url", "ip", "national_id", "card_number", "iban", "phone", "address")
 _BY_VALUE_SHARE, _HINTED_SHARE = 0.8, 0.5
 
@@ -286,7 +286,7 @@ def _strings(column: Column) -> tuple[str | None, str]:
     found = _names(column.name, looked, distinct, unlike, hinted)
     if found:
         return found, f"The values are like a {_plain(found)}'s."
-    bare = words(column.name) in (["name"], ["first"], ["last"])  # "name" may be any thing's
+    bare = words(column.name) in _BARE
     for entity in hinted:
         if unlike > 0.2 and _plausible(entity, looked, unlike, bare):
             return entity, f"Named like a {_plain(entity)}, with values that may be ones."
@@ -333,56 +333,75 @@ def _names(
         return None
     if _share_of(looked, _LETTERS) < 0.8:
         return None
-    first, last, full, korean = _name_shares(looked)
+    shares = _name_shares(looked)
     least = 0.3 if kinds else 0.7
-    if (korean > 0.5 and kinds) or (korean > 0.9 and distinct >= 10):
+    if (shares["korean"] > 0.5 and kinds) or (shares["korean"] > 0.9 and distinct >= 10):
         return kinds[0] if kinds else "name"
-    if full > least and (not kinds or "name" in kinds):
+    if shares["both"] > least and (not kinds or "name" in kinds):
         return "name"
-    single = {"first_name": first, "last_name": last}
+    told = words(name) not in _BARE and distinct >= 10
     for kind in kinds:
-        if kind in single and single[kind] > least:
+        if kind != "name" and (shares[kind] > least or told):
             return kind
-        if kind == "name" and max(first, last) > 0.5:
+        if kind == "name" and max(shares["first_name"], shares["last_name"], shares["one"]) > 0.5:
             return "name"
-    best = max(single, key=lambda k: single[k])
-    return best if not kinds and single[best] > 0.8 and distinct >= 20 else None
+    best = max(("first_name", "last_name"), key=lambda k: shares[k])
+    return best if not kinds and shares[best] > 0.8 and distinct >= 20 else None
 
 
 @lru_cache(maxsize=1)
-def _lists() -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]:
-    """First names, last names, Korean family names and given names, as Faker knows them."""
-    first: set[str] = set()
-    last: set[str] = set()
-    for locale in ("en_US", "de_DE", "fr_FR", "es_ES"):
+def _lists() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+    """First and last names by locale, as Faker knows them."""
+    found = {}
+    for locale in ("en_US", "de_DE", "fr_FR", "es_ES", "ko_KR"):
         provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
-        first |= {n.lower() for n in provider.first_names}
-        last |= {n.lower() for n in provider.last_names}
-    korean = importlib.import_module("faker.providers.person.ko_KR").Provider
-    families = frozenset(korean.last_names) | frozenset(
-        "방변원천공현함염추도소석선설마길연위표명기반"
-    )
-    return frozenset(first), frozenset(last), families, frozenset(korean.first_names)
-
-
-def _name_shares(looked: pa.Array) -> tuple[float, float, float, float]:
-    """Shares of values that are one first name, one last name, both, or a Korean full name."""
-    first, last, families, _ = _lists()
-    found = np.zeros(4)
-    for text in looked.to_pylist():
-        parts = [re.sub(r"[^\w'-]|\d", "", p).lower() for p in text.replace(",", " ").split()]
-        parts = [p for p in parts if p]
-        if not parts:
-            continue
-        one = len(parts) == 1
-        found[0] += one and parts[0] in first
-        found[1] += one and parts[0] in last
-        found[2] += 2 <= len(parts) <= 4 and (
-            any(p in first for p in parts) and any(p in last for p in parts[-2:])
+        first, last = (
+            frozenset(n.lower() for n in getattr(provider, f"{part}_names"))
+            for part in ("first", "last")
         )
-        found[3] += bool(re.fullmatch(r"[가-힣]{3}", text)) and text[0] in families
-    shares = found / max(len(looked), 1)
-    return float(shares[0]), float(shares[1]), float(shares[2]), float(shares[3])
+        found[locale] = (first, last)
+    return found
+
+
+_FAMILIES = frozenset(
+    "김이박정최조강윤장임한오서신권황안송류전홍고문양손배백허유남심노하곽성차주우구나민진지엄"
+    "방변원천공현함염추도소석선설마길연위표명기반"
+)
+
+
+def _parts(text: str) -> list[str]:
+    """The words of a name in lower case, without digits: "Miller7, Ann" gives miller, ann."""
+    parts = (re.sub(r"[^\w'-]|\d", "", p).lower() for p in text.replace(",", " ").split())
+    return [p for p in parts if p]
+
+
+def _name_shares(looked: pa.Array) -> dict[str, float]:
+    """Shares of values that are one first or last name, both, one of both, a Korean full name."""
+    first = frozenset[str]().union(*(f for f, _ in _lists().values()))
+    last = frozenset[str]().union(*(f for _, f in _lists().values()))
+    found = dict.fromkeys(("first_name", "last_name", "both", "one", "korean"), 0)
+    for text in looked.to_pylist():
+        parts = _parts(text)
+        if len(parts) == 1:
+            found["first_name"] += parts[0] in first
+            found["last_name"] += parts[0] in last
+            found["korean"] += bool(re.fullmatch(r"[가-힣]{3}", text)) and text[0] in _FAMILIES
+        elif 2 <= len(parts) <= 4:
+            known = any(p in first for p in parts), any(p in last for p in parts[-2:])
+            found["both"] += all(known)
+            found["one"] += any(known)
+    return {kind: count / max(len(looked), 1) for kind, count in found.items()}
+
+
+def _name_locale(texts: pa.Array) -> str:
+    """The locale in whose lists of names the most words of `texts` are; English if none leads."""
+    parts = [p for text in texts.to_pylist() for p in _parts(text)]
+    hits = {
+        locale: sum(p in first or p in last for p in parts)
+        for locale, (first, last) in _lists().items()
+    }
+    best = max(hits, key=lambda locale: hits[locale])
+    return best if hits[best] > 1.5 * hits["en_US"] else "en_US"
 
 
 def locale_of(texts: pa.Array, entity: str) -> str:
@@ -400,8 +419,9 @@ def locale_of(texts: pa.Array, entity: str) -> str:
     for locale, script in scripts.items():
         if _share_of(texts, script) > 0.3:
             return locale
-    if entity in ("name", "first_name", "last_name", "address", "city", "company", "text"):
-        return "en_US"
+    if entity in ("name", "first_name", "last_name"):
+        return _name_locale(texts)
+    return "en_US" if entity == "text" else ""
     return ""
 
 
@@ -420,8 +440,8 @@ def settle_locales(columns: dict[str, dict[str, Json]]) -> None:
     said = [c["locale"] for c in columns.values() if c.get("locale")]
     korean = any(re.search("[가-힣]", n) for n in columns)
     common = max(set(said), key=said.count) if said else ("ko_KR" if korean else "en_US")
-    if "ko_KR" in said:
-        common = "ko_KR"
+    common = next((locale for locale in ("ko_KR", "ja_JP") if locale in said), common)
     for found in columns.values():
-        if found.get("locale") == "":
+        # Japanese names may be in Chinese characters alone: other columns tell.
+        if found.get("locale") == "" or (found.get("locale") == "zh_CN" and common == "ja_JP"):
             found["locale"] = common
