@@ -106,7 +106,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], right: str = "
 
 def paragraph(text: str) -> str:
     """A message as one paragraph, as wide as the terminal, where there is one."""
-    text = printable(text)
+    text = printable(" ".join(text.split()))
     if not sys.stderr.isatty():
         return text
     return textwrap.fill(text, shutil.get_terminal_size((100, 24)).columns)
