@@ -248,13 +248,14 @@ def _sqlite_rows(
     types = _declared_types(connection, source)
     # Which storage classes each column really holds: SQLite's declared types bind nobody.
     given = ", ".join(f"c{i}" for i in places)
-    sums = ", ".join(
-        f"total(typeof(c{i}) = '{kind}')"
-        for i in places
-        for kind in ("integer", "real", "text", "blob")
-    )
-    row = connection.execute(f"WITH t({given}) AS ({source}) SELECT {sums} FROM t").fetchone()
-    columns = [_sqlite_column(names[i], types[i], row[4 * i : 4 * i + 4], declared) for i in places]
+    code = " || ".join(f"substr(typeof(c{i}), 1, 1)" for i in places)
+    found = connection.execute(
+        f"WITH t({given}) AS ({source}) SELECT {code}, count(*) FROM t GROUP BY 1"
+    ).fetchall()
+    columns = []
+    for i, name in enumerate(names):
+        counts = tuple(sum(n for c, n in found if c[i] == kind) for kind in "irtb")
+        columns.append(_sqlite_column(name, types[i], counts, declared))
     schema = pa.schema([f for f, _ in columns])
     cursor = connection.execute(source)
 
@@ -286,7 +287,7 @@ def _declared_types(connection: Any, source: str) -> list[str]:
 
 
 def _sqlite_column(
-    name: str, kind: str, counts: tuple[float, ...], declared: Schema
+    name: str, kind: str, counts: tuple[int, ...], declared: Schema
 ) -> tuple[pa.Field, Column | None]:
     """The Arrow field of a SQLite column, and a look at its text where types are to be found."""
     integers, reals, texts, blobs = counts
@@ -300,7 +301,7 @@ def _sqlite_column(
             declared=declared.of(name),
             kinds=ALL if numeric or mixed else TIMES,
             typed=not (numeric or mixed),
-            hint=f"text and {int(integers + reals):,} numbers mixed: read as text" if mixed else "",
+            hint=f"text and {integers + reals:,} numbers mixed: read as text" if mixed else "",
         )
         return pa.field(name, pa.string()), column
     if not (integers or reals):

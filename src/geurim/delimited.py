@@ -41,7 +41,7 @@ class Dialect:
     separator: str
     names: list[str] | None  # None: no header
     lines: int  # lines before the first row
-    quoted: bool  # has quotes anywhere, so that a value may hold a line end
+    quotes: int  # how many there are; where there are any, a value may hold a line end
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Scan:
 
     digest: str
     encoding: str
-    quoted: bool
+    quotes: int
 
 
 def opened(path: Path) -> BinaryIO:
@@ -62,7 +62,7 @@ def opened(path: Path) -> BinaryIO:
 
 def scan(path: Path, encoding: str | None) -> Scan:
     """Hash the content, find the encoding, look for quotes and bytes that are no text."""
-    digest, quoted, nuls, size = hashlib.sha256(), False, 0, 0
+    digest, quotes, nuls, size = hashlib.sha256(), 0, 0, 0
     utf8: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
     head = b""
     try:
@@ -70,7 +70,7 @@ def scan(path: Path, encoding: str | None) -> Scan:
             while chunk := file.read(_CHUNK):
                 head = head or chunk[:4]
                 digest.update(chunk)
-                quoted = quoted or b'"' in chunk
+                quotes += chunk.count(b'"')
                 nuls += chunk.count(0)
                 size += len(chunk)
                 utf8 = _still(utf8, chunk)
@@ -87,7 +87,7 @@ def scan(path: Path, encoding: str | None) -> Scan:
                 f"UTF-16, say encoding = 'utf-16-le' in a schema."
             )
         found = "utf-8" if utf8 else _legacy(path)
-    return Scan(digest.hexdigest(), _codec(encoding) or found or "utf-8", quoted or bool(nuls))
+    return Scan(digest.hexdigest(), _codec(encoding) or found or "utf-8", quotes)
 
 
 def _still(
@@ -159,14 +159,14 @@ def find_dialect(path: Path, found: Scan, declared: Schema) -> Dialect:
         raise DataError(f"{path.name!r} is empty. Give a file with a header and rows.")
     if declared.header is False:
         return Dialect(
-            encoding=found.encoding, separator=separator, names=None, lines=0, quoted=found.quoted
+            encoding=found.encoding, separator=separator, names=None, lines=0, quotes=found.quotes
         )
     names = [n.strip().removeprefix("\ufeff") for n in first]
     check_names([n for n in names if n] or ["column_1"], repr(path.name))
     if declared.header is None:
         _check_header(names, second, path)
     return Dialect(
-        encoding=found.encoding, separator=separator, names=names, lines=lines, quoted=found.quoted
+        encoding=found.encoding, separator=separator, names=names, lines=lines, quotes=found.quotes
     )
 
 
@@ -253,12 +253,19 @@ def _batches(path: Path, dialect: Dialect, names: list[str]) -> Iterator[pa.Reco
                 reader = _reader(stream, dialect, names)
             except StopIteration:
                 return
+            last: str | None = ""
             for batch in reader:
                 if batch.num_rows:
+                    last = batch.column(batch.num_columns - 1)[batch.num_rows - 1].as_py()
                     yield batch
+            if dialect.quotes % 2 and "\n" in (last or ""):
+                raise DataError(
+                    f"{path.name!r} has a quote that is never closed: the last value runs on over "
+                    f"line ends to the end of the file: {(last or '')[:60]!r}. Close the quote."
+                )
     except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):
-            return
+        if "Empty CSV file" in str(error) or "Could not skip initial" in str(error):
+            return  # a header alone
         raise _explain(path, dialect, names, error) from error
 
 
@@ -287,7 +294,7 @@ def _reader(
         ),
         parse_options=arrow_csv.ParseOptions(
             delimiter=dialect.separator,
-            newlines_in_values=dialect.quoted,
+            newlines_in_values=dialect.quotes > 0,
             invalid_row_handler=handler,
         ),
         convert_options=arrow_csv.ConvertOptions(

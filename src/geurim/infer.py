@@ -168,6 +168,7 @@ class Column:
     numbers: _Numbers | None = field(default_factory=_Numbers)
     boolean: bool = True
     formats: list[str] | None = None
+    dated: bool = False  # the first value had the form of a date or a time
     fraction: int = 0
     zones: set[str] = field(default_factory=set)
     spaces: bool = False
@@ -191,10 +192,9 @@ class Column:
         if absent.true_count or len(text):
             self.spaces |= not text.equals(raw) or absent.true_count > 0
         if len(text):
-            rows = pc.sum(count).as_py()
-            self.values += rows
+            self.values += _total(count)
             self.indented &= bool(pc.all(pc.starts_with(raw, " ")).as_py())
-            self._look(text, rows)
+            self._look(text, count)
 
     def _tokens(self) -> pa.Array:
         if self.declared.missing is not None:
@@ -203,14 +203,14 @@ class Column:
             return pa.array(STRONG if not self.typed else [], pa.string())
         return pa.array([*STRONG, *WEAK, *ZERO_DATES], pa.string())
 
-    def _look(self, text: pa.Array, rows: int) -> None:
+    def _look(self, text: pa.Array, count: pa.Array) -> None:
         forced = self.declared.type
         if self.declared.format is not None:
             forced = dates.kind(self.declared.format)
         if forced == "string":
             return
         if forced in ("integer", "number", "decimal") or (not forced and "number" in self.kinds):
-            self._look_numbers(text, rows, forced)
+            self._look_numbers(text, count, forced)
         if forced == "boolean" or (not forced and self.boolean):
             self._look_booleans(text, forced)
         if forced in TIMES or (not forced and self.formats != []):
@@ -218,7 +218,7 @@ class Column:
         if len(self.watched) < _WATCHED:
             self.watched.update(text.slice(0, _WATCHED).to_pylist())
 
-    def _look_numbers(self, text: pa.Array, rows: int, forced: str | None) -> None:
+    def _look_numbers(self, text: pa.Array, count: pa.Array, forced: str | None) -> None:
         if self.numbers is None:
             return
         clean = pc.match_substring_regex(text, _CLEAN)
@@ -228,13 +228,14 @@ class Column:
             if right.true_count < len(others):
                 if forced:
                     raise self._wrong(others.filter(pc.invert(right))[0], forced)
-                self.numeric = self.numbers.count
+                wrong = pc.invert(pc.match_substring_regex(text, f"{_CLEAN}|{_NUMBER}"))
+                self.numeric = self.numbers.count + _total(count) - _total(count.filter(wrong))
                 self.numbers = None
                 return
             if forced == "integer" and (bad := others.filter(_not_whole(others))):
                 raise self._wrong(bad[0], forced)
         self.numbers.add(text.filter(clean) if len(others) else text, others)
-        self.numbers.count += rows
+        self.numbers.count += _total(count)
         if forced == "integer" and self.numbers.overflow:
             raise self._wrong(pa.scalar("a number beyond 64 bits"), forced)
 
@@ -251,6 +252,7 @@ class Column:
             kinds = frozenset({forced}) if forced else self.kinds & TIMES
             given = self.declared.format
             self.formats = [given] if given else dates.candidates(text[0].as_py(), kinds)
+            self.dated = bool(self.formats)
         alive = [f for f in self.formats if dates.fits(text, f)]
         if forced and not alive:
             raise self._wrong(_first_unfit(text, self.formats), forced)
@@ -284,7 +286,9 @@ class Column:
         if self.formats and (forced in TIMES or not forced):
             return self._time()
         if self.numeric and self.numeric * 2 > self.values:
-            return self._text(f"text: not all are numbers ({self.numeric:,} and more are)")
+            return self._text(f"text: at least {self.numeric:,} are numbers, but not all")
+        if self.dated:
+            return self._text("text: not all are dates or times that exist")
         return self._text(self.hint or "text")
 
     def _plain(self, kind: pa.DataType, why: str, **more: object) -> Guess:
@@ -317,7 +321,9 @@ class Column:
             kind = pa.decimal128(max(seen.whole + seen.most, 1), seen.most)
             return self._plain(kind, "more digits than a float holds")
         if fixed is not None and fixed <= 15:
-            return self._plain(pa.float64(), f"numbers with {fixed} decimals", decimals=fixed)
+            return self._plain(
+                pa.float64(), f"numbers with {fixed} decimal{'s' * (fixed > 1)}", decimals=fixed
+            )
         odd = ", some infinite" if seen.infinite else ""
         return self._plain(pa.float64(), f"numbers{odd}")
 
@@ -378,6 +384,10 @@ class Column:
             )
             return codes * 2 < len(others)
         return not (token == "-" and "+" in others)
+
+
+def _total(count: pa.Array) -> int:
+    return int(pc.sum(count).as_py() or 0)
 
 
 def _any(values: pa.Array, regex: str) -> bool:

@@ -32,9 +32,11 @@ def read_lines(path: Path, maker: str, declared: Schema, check: Callable[[], Non
         )
     kinds: dict[str, pa.DataType] = {}
     mixed: set[str] = set()
-    first = 1
+    first, rows = 1, 0
     for block, count in _blocks(path):
-        for name, kind in _kinds(block, path, first, mixed).items():
+        found_kinds, found_rows = _kinds(block, path, first, mixed)
+        rows += found_rows
+        for name, kind in found_kinds.items():
             kinds[name] = _wider(name, kinds.get(name, pa.null()), kind, mixed)
         first += count
     if not kinds:
@@ -61,6 +63,7 @@ def read_lines(path: Path, maker: str, declared: Schema, check: Callable[[], Non
             if pa.types.is_string(f.type)
         },
         notes=notes,
+        rows=rows,
     )
 
 
@@ -80,8 +83,10 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
             yield rest + b"\n", 1
 
 
-def _kinds(block: bytes, path: Path, first: int, mixed: set[str]) -> dict[str, pa.DataType]:
-    """The types of a block of lines, the quick way, or else line by line."""
+def _kinds(
+    block: bytes, path: Path, first: int, mixed: set[str]
+) -> tuple[dict[str, pa.DataType], int]:
+    """The types and rows of a block of lines, the quick way, or else line by line."""
     from pyarrow import json as arrow_json
 
     # Arrow would make a float of a whole number beyond 64 bits.
@@ -91,21 +96,26 @@ def _kinds(block: bytes, path: Path, first: int, mixed: set[str]) -> dict[str, p
         options = arrow_json.ReadOptions(block_size=len(block) + 1)
         table = arrow_json.read_json(io.BytesIO(block), read_options=options)
         found = {f.name: f.type for f in table.schema}
-        return {n: pa.string() if pa.types.is_timestamp(t) else t for n, t in found.items()}
+        kinds = {n: pa.string() if pa.types.is_timestamp(t) else t for n, t in found.items()}
+        return kinds, table.num_rows
     except pa.ArrowInvalid:
         return _slow_kinds(block, path, first, mixed)
 
 
-def _slow_kinds(block: bytes, path: Path, first: int, mixed: set[str]) -> dict[str, pa.DataType]:
+def _slow_kinds(
+    block: bytes, path: Path, first: int, mixed: set[str]
+) -> tuple[dict[str, pa.DataType], int]:
     kinds: dict[str, pa.DataType] = {}
+    rows = 0
     for number, line in enumerate(block.split(b"\n"), first):
         if not line.strip():
             continue
+        rows += 1
         for name, value in _object(line, path, number).items():
             kinds[name] = _wider(name, kinds.get(name, pa.null()), _kind(value), mixed)
             if _beyond(value):
                 mixed.add(name)
-    return kinds
+    return kinds, rows
 
 
 def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
