@@ -75,7 +75,7 @@ def _read(data: Any) -> Source:
 
 
 def _describe(column: Column, k: int) -> dict[str, Json]:
-    role, why, more = decide_personal(column) or decide(column, k)
+    role, why, more = decide_personal(column, k) or decide(column, k)
     found: dict[str, Json] = {
         "role": role,
         "why": why,

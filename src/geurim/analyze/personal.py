@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from geurim.analyze.collect import Column, to_strings
 from geurim.analyze.names import hinted_entities, words
-from geurim.analyze.roles import Decision, spread
+from geurim.analyze.roles import Decision, common_shapes, shapes, spread
 from geurim.contract import Json
 from geurim.errors import SchemaError
 
@@ -42,6 +42,7 @@ LOOKED_AT = 1_000  # distinct values of a column
 SCANNED = 50_000  # texts looked through one by one, where a quick look raised a suspicion
 _BARE = (["name"], ["first"], ["last"])  # names of columns that may hold any thing's name
 _BY_VALUE = ("email", "url", "ip", "national_id", "card_number", "iban", "phone", "address")
+_SHAPED = ("phone", "postcode", "card_number", "national_id", "iban", "ip")
 _BY_VALUE_SHARE, _HINTED_SHARE = 0.8, 0.5
 
 _KOREAN_PHONE = (
@@ -213,7 +214,7 @@ def matching(texts: pa.Array) -> dict[str, float]:
     return found
 
 
-def decide_personal(column: Column) -> Decision | None:
+def decide_personal(column: Column, k: int) -> Decision | None:
     """The role `personal` with its entity, or None where the values are nobody's own."""
     declared = column.metadata.get(b"geurim.role", b"").decode()
     entity = column.metadata.get(b"geurim.entity", b"").decode()
@@ -224,7 +225,7 @@ def decide_personal(column: Column) -> Decision | None:
     if (declared and declared != "personal") or not column.present:
         return None
     if entity:
-        return _personal(column, entity, "The schema says so.")
+        return _personal(column, entity, "The schema says so.", k)
     found, why = (None, "")
     if not pa.types.is_boolean(column.sample.type):
         found, why = _numbers(column) if column.ordered else _strings(column)
@@ -236,14 +237,23 @@ def decide_personal(column: Column) -> Decision | None:
                 f"Add its entity, one of: {', '.join(ENTITIES)}."
             )
         found, why = hinted[0], "The schema says it is personal; its name says what."
-    return _personal(column, found, why) if found else None
+    return _personal(column, found, why, k) if found else None
 
 
-def _personal(column: Column, entity: str, why: str) -> Decision:
+def _personal(column: Column, entity: str, why: str, k: int) -> Decision:
     locale = column.metadata.get(b"geurim.locale", b"").decode()
     more: dict[str, Json] = {"entity": entity, "locale": locale}
     if not locale and not column.ordered:
         more["locale"] = locale_of(_looked(column), entity)
+    if entity in _SHAPED:
+        looked = _looked(column)
+        formed = pc.replace_substring_regex(looked, r"[0-9]", "9")
+        more["patterns"] = common_shapes(formed if entity == "phone" else shapes(looked), k)
+    if entity == "ip":
+        more["patterns"] = [["::" if _share_of(looked, ":") > 0.5 else "9.9.9.9", 1.0]]
+    if entity == "iban" and len(looked) >= k:
+        countries = pc.unique(pc.utf8_slice_codeunits(looked, 0, 2))
+        more |= {"country": countries[0].as_py()} if len(countries) == 1 else {}
     return "personal", why, more
 
 
@@ -353,7 +363,7 @@ def _names(
 def _lists() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     """First and last names by locale, as Faker knows them."""
     found = {}
-    for locale in ("en_US", "de_DE", "fr_FR", "es_ES", "ko_KR"):
+    for locale in ("en_US", "de_DE", "fr_FR", "es_ES", "ja_JP", "ko_KR"):
         provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
         first, last = (
             frozenset(n.lower() for n in getattr(provider, f"{part}_names"))

@@ -112,7 +112,9 @@ def _strings(column: Column, k: int) -> Decision:
     total, distinct = int(counts.sum()), len(values)
     looked = values.take(pa.array(spread(distinct)))
     if distinct >= 3 and (distinct > HANDFUL or distinct == total) and _share(looked, UUID) > 0.99:
-        return "key", "UUIDs.", {"form": "uuid", "repeats": max(1, round(total / distinct))}
+        more = {"form": "uuid", "repeats": max(1, round(total / distinct))}
+        more["hyphens"] = _share(looked, "-") > 0.5
+        return "key", "UUIDs.", more | {"upper": _share(looked, "[A-F]") > 0.5}
     if _share(looked, TIME) > 0.95:
         return (
             "category",
@@ -159,21 +161,25 @@ def pattern_key(column: Column, k: int) -> dict[str, Json]:
     """The codes' commonest shapes, those of at least k rows, and the prefix that all share."""
     values, _ = column.counts
     looked = values.take(pa.array(spread(len(values))))
-    counted = shapes(looked).value_counts()
+    found = common_shapes(shapes(looked), k) or [[_usual_shape(looked), 1.0]]
+    prefix = _prefix(values) if len(values) >= k else ""
+    return {
+        "form": "pattern",
+        "pattern": found[0][0],
+        "patterns": found,
+        "prefix": prefix if all(p.startswith(shape_of(prefix)) for p, _ in found) else "",
+    }
+
+
+def common_shapes(formed: pa.Array, k: int) -> list[list[Json]]:
+    """The commonest of some shapes, each of at least k values, with their shares among these."""
+    counted = formed.value_counts()
     tallies = counted.field("counts").to_numpy(zero_copy_only=False)
     order = np.argsort(-tallies, kind="stable")
     order = order[tallies[order] >= k][:20]
     found = counted.field("values").take(pa.array(order)).to_pylist()
-    if not found:
-        found, tallies, order = [_usual_shape(looked)], np.ones(1), np.zeros(1, np.int64)
-    share = tallies[order] / tallies[order].sum()
-    prefix = _prefix(values) if len(values) >= k else ""
-    return {
-        "form": "pattern",
-        "pattern": found[0],
-        "patterns": [[p, float(s)] for p, s in zip(found, share, strict=True)],
-        "prefix": prefix if all(p.startswith(shape_of(prefix)) for p in found) else "",
-    }
+    share = tallies[order] / max(tallies[order].sum(), 1)
+    return [[p, float(s)] for p, s in zip(found, share, strict=True)]
 
 
 def _usual_shape(texts: pa.Array) -> str:
