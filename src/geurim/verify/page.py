@@ -1,0 +1,387 @@
+"""The report as one HTML page: the verdict on top, a section a question, plots first.
+
+Every plot is drawn from a finding's details, so the page shows nothing that the findings do not
+hold. Sizes are bounded: the worst 40 columns are plotted, the worst 400 findings listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from geurim import html
+from geurim.contract import Finding, Json, Lineage, Verdict
+from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number, percent
+from geurim.verify.report import WORDS, Report, clean, tally
+from geurim.verify.verdict import ORDER
+
+PLOTS = 40
+LISTED = 400
+MAPPED = 30  # columns of the heat maps
+
+HEADINGS = {
+    "faithful": ("Faithful?", "Do the synthetic rows look like the real ones?"),
+    "useful": ("Useful?", "Does a model trained on them predict real rows as well?"),
+    "private": ("Private?", "Do they give away the rows that were learned from?"),
+    "fair": ("Fair?", "Are groups treated as in the real rows, or better?"),
+    "rare": ("Rare cases?", "Do rare categories and extreme values come back?"),
+    "collapsing": ("Collapsing?", "Does quality fade from generation to generation?"),
+}
+
+MEANING: dict[Verdict, str] = {
+    "pass": "No check found a difference that matters.",
+    "warn": "No check failed, but some differences deserve a look.",
+    "fail": "At least one check failed: read below which, and why.",
+    "info": "There were too few rows to judge.",
+}
+
+
+def to_html(report: Report) -> str:
+    """The whole page, as text."""
+    sections = [_section(report, q) for q in report.verdicts]
+    body = [_top(report), *sections, _all_findings(report), _lineage(report)]
+    return html.page("Geurim: synthetic rows verified", "".join(body))
+
+
+def tag(verdict: Verdict) -> str:
+    """A verdict in words and colour; the words alone tell it too."""
+    sign = {"pass": "✓", "warn": "!", "fail": "✗", "info": "–"}[verdict]
+    return f'<span class="tag {verdict}">{sign} {WORDS[verdict]}</span>'
+
+
+def _top(report: Report) -> str:
+    rows = report.rows
+    counts = (
+        f"{rows['synthetic']:,} synthetic rows were compared with {rows['training']:,} real rows "
+        f"they were learned from and {rows['holdout']:,} real rows "
+        + ("never seen." if report.lineage["holdout"] else "of the same table.")
+    )
+    boxes = "".join(
+        f'<div class="card"><h3>{HEADINGS[q][0]} {tag(v)}</h3><p>{HEADINGS[q][1]}</p>'
+        f'<p class="small dim">Checks: '
+        f"{esc(tally([f for f in report.findings if f.question == q]))}</p></div>"
+        for q, v in report.verdicts.items()
+    )
+    notes = "".join(f"<p class='small dim'>{esc(n)}</p>" for n in report.notes)
+    return (
+        f"<h1>Verdict: {tag(report.verdict)}</h1><p>{MEANING[report.verdict]} {counts}</p>"
+        f'<div class="grid">{boxes}</div>{notes}'
+        '<p class="small dim">How to read this page: every check is made on the synthetic rows '
+        "and also on real rows held out. The second figure shows how far apart honest rows are "
+        "by luck alone; synthetic rows cannot be expected to do better. The range in brackets is "
+        "where the figure would probably lie if other rows had been drawn (95 of 100 times).</p>"
+    )
+
+
+def _section(report: Report, question: str) -> str:
+    own = [f for f in report.findings if f.question == question]
+    title, meaning = HEADINGS[question]
+    parts = SECTIONS[question](own) if question in SECTIONS else []
+    return (
+        f"<h2>{title} {tag(report.verdicts[question])}</h2><p>{meaning}</p>"
+        f'<div class="grid">{"".join(parts)}</div>'
+    )
+
+
+def _named(findings: Sequence[Finding], *names: str) -> list[Finding]:
+    return [f for f in findings if f.name in names]
+
+
+def _ranked(findings: Sequence[Finding]) -> list[Finding]:
+    """The worst first: by verdict, then by how far the value is beyond its reference."""
+
+    def key(f: Finding) -> tuple[int, float]:
+        far = f.value - (f.reference or 0.0)
+        return -ORDER.index(f.verdict), -(far if np.isfinite(far) else 0.0)
+
+    return sorted(findings, key=key)
+
+
+def _words(finding: Finding) -> str:
+    return f"<p class='small'>{tag(finding.verdict)} {esc(finding.text)}</p>"
+
+
+def _dots(findings: Sequence[Finding], axis: Callable[[float], str] = percent) -> str:
+    rows = [
+        (", ".join(f.columns) or f.name, f.low, f.value, f.high, f.reference, f.verdict)
+        for f in findings
+    ]
+    key = '<p class="small dim">Dot: synthetic, with its range. Grey diamond: real rows held out.'
+    return intervals(rows, axis=axis) + key + "</p>"
+
+
+def _faithful(findings: list[Finding]) -> list[str]:
+    out = [_c2st(f) for f in _named(findings, "c2st_auc")]
+    out += _pairs(findings)
+    lost = _ranked(_named(findings, "missing_gap"))
+    some = [f for f in lost if f.value > 0 or f.details.get("training")][:20]
+    words = (
+        f"<p>Gap of the share of missing values: {esc(tally(lost))}.</p>"
+        if lost
+        else "<p>Nothing was looked at.</p>"
+    )
+    if lost and not some:
+        words += "<p class='small dim'>No column misses a value, real or synthetic.</p>"
+    out.append(card("Missing values", _dots(some) if some else "", words))
+    columns = _ranked(_named(findings, "column_ks", "column_tv"))
+    head = html.legend("real", "synthetic")
+    if len(columns) > PLOTS:
+        head += (
+            f"<p class='small dim'>The {PLOTS} of {len(columns):,} columns that differ most are "
+            "drawn; all are in the table below.</p>"
+        )
+    if columns:
+        out.append(f'<div class="wide"><h3>Each column, the most different first</h3>{head}</div>')
+    out += [_column(f) for f in columns[:PLOTS]]
+    return out
+
+
+def _column(finding: Finding) -> str:
+    details = finding.details
+    series = {"real": details["training"], "synthetic": details["synthetic"]}
+    if finding.name == "column_ks":
+        missing = details["missing"][:2]
+        plot = histogram(
+            details["edges"],
+            series,
+            missing=missing if any(missing) else None,
+            axis=_axis(details.get("axis", "number")),
+        )
+    else:
+        labels = [*details["labels"], f"{details['pooled']:,} others", "not in real", "missing"]
+        kept = [i for i in range(len(labels)) if any(s[i] for s in series.values())]
+        plot = bars([labels[i] for i in kept], {k: [s[i] for i in kept] for k, s in series.items()})
+    return card(finding.columns[0], plot, _words(finding))
+
+
+def _axis(kind: str) -> Callable[[float], str]:
+    from geurim.verify.text import AXES
+
+    return AXES.get(kind, AXES["number"])
+
+
+def _pairs(findings: list[Finding]) -> list[str]:
+    whole = _named(findings, "pair_distance")
+    worst = _named(findings, "pair_association")
+    out = []
+    drawn = [f for f in worst if "training" in f.details]
+    if drawn:
+        out += _maps(drawn[0].details)
+    if whole:
+        words = "".join(_words(f) for f in whole)
+        dots = _dots(worst, number) if worst else ""
+        out.append(card("Pairs whose dependence differs most", dots, words))
+    return out
+
+
+def _maps(details: Json) -> list[str]:
+    names = list(details["columns"])
+    grids = [
+        np.array([[np.nan if v is None else v for v in row] for row in details[k]], float)
+        for k in ("training", "synthetic")
+    ]
+    gap = np.nan_to_num(np.abs(grids[0] - grids[1])).sum(axis=1)
+    kept = np.sort(np.argsort(-gap, kind="stable")[:MAPPED])
+    chosen = [names[i] for i in kept]
+    real, made = (g[np.ix_(kept, kept)] for g in grids)
+    some = (
+        f" The {MAPPED} of {len(names)} columns that differ most are drawn."
+        if len(names) > MAPPED
+        else ""
+    )
+    words = "<p class='small'>{} Dark: one column tells much of the other.{}</p>"
+    return [
+        card(
+            "Dependence of pairs: real",
+            heatmap(chosen, real.tolist()),
+            words.format("Among the real rows.", some),
+        ),
+        card(
+            "Dependence of pairs: synthetic",
+            heatmap(chosen, made.tolist()),
+            words.format("Among the synthetic rows; it should look the same.", some),
+        ),
+        card(
+            "Difference",
+            heatmap(chosen, (made - real).tolist(), high=0.3),
+            "<p class='small'>Blue: too strong in the synthetic rows; orange: too weak. Empty is "
+            "best; the strongest colour is a difference of 0.3 or more.</p>",
+        ),
+    ]
+
+
+def _c2st(finding: Finding) -> str:
+    if "scores" not in finding.details:
+        return card("Can a machine tell them apart?", _words(finding))
+    scores, roc = finding.details["scores"], finding.details["roc"]
+    plots = (
+        '<div class="grid"><div>'
+        + histogram(scores["edges"], {"real": scores["training"], "synthetic": scores["synthetic"]})
+        + html.legend("real", "synthetic")
+        + "<p class='small dim'>How synthetic each row looks to the classifier, 0 to 1. The two "
+        "shapes should lie on each other.</p></div><div>"
+        + lines(
+            np.linspace(0, 1, len(roc)).tolist(),
+            {"classifier": roc},
+            across="real rows wrongly called synthetic",
+            up="synthetic rows found out",
+            diagonal=True,
+        )
+        + "<p class='small dim'>The curve should lie on the dashed line: guessing.</p></div></div>"
+    )
+    told = "".join(
+        f"<li><b>{html.short(t['column'], 60)}</b>: {esc(t['text'])}</li>"
+        for t in finding.details["telltales"]
+    )
+    return card(
+        "Can a machine tell them apart?",
+        plots,
+        _words(finding),
+        f"<p class='small'>What gives them away:</p><ul class='small'>{told}</ul>" if told else "",
+        wide=True,
+    )
+
+
+def _useful(findings: list[Finding]) -> list[str]:
+    out = []
+    for finding in _named(findings, "tstr_gap"):
+        d = finding.details
+        if not d:
+            out.append(card("Training on synthetic rows", _words(finding)))
+            continue
+        score = _named(findings, "tstr_score")[0]
+        plot = intervals(
+            [
+                ("trained on real", d["real"], d["real"], d["real"], None, "info"),
+                ("trained on synthetic", score.low, score.value, score.high, None, "info"),
+            ]
+        )
+        words = f"<p class='small dim'>{esc(d['metric'])}; higher is better, 1 is perfect.</p>"
+        out.append(
+            card(f"Predicting {finding.columns[0]} of real rows", plot, words, _words(finding))
+        )
+    return out
+
+
+def _private(findings: list[Finding]) -> list[str]:
+    out = []
+    for finding in _named(findings, "dcr_share"):
+        plot = ""
+        if "edges" in finding.details:
+            d = finding.details
+            plot = (
+                histogram(d["edges"], {"real": d["holdout"], "synthetic": d["synthetic"]})
+                + html.legend("real rows held out", "synthetic rows")
+                + "<p class='small dim'>Distance of each row to the nearest training row. "
+                "Synthetic rows that pile up at 0 are near-copies.</p>"
+            )
+        out.append(card("Distance to the nearest training row", plot, _words(finding)))
+    for finding in _named(findings, "exact_copies"):
+        shares = [finding.reference or 0.0, finding.value]
+        plot = bars(["real rows held out", "synthetic rows"], {"copies": shares})
+        out.append(card("Exact copies of training rows", plot, _words(finding)))
+    for name, title in (
+        ("personal_survives", "Real values that come out again"),
+        ("personal_found", "Personal data where there was none"),
+    ):
+        found = _ranked(_named(findings, name))
+        if found:
+            dots = _dots(found[:20])
+            worst = found[0]
+            column = f"<p class='small'><b>{html.short(worst.columns[0], 60)}</b></p>"
+            words = f"<p class='small dim'>{esc(tally(found))}</p>"
+            out.append(card(title, dots, words, column, _words(worst)))
+    return out
+
+
+def _rare(findings: list[Finding]) -> list[str]:
+    out = []
+    for finding in _named(findings, "rare_categories"):
+        plot, lost = "", ""
+        if finding.count:
+            shares = [finding.reference or 0.0, finding.value]
+            plot = bars(["real rows held out", "synthetic rows"], {"come back": shares})
+            names = finding.details["lost"]
+            listed = ", ".join(f"{html.short(c)} = {html.short(v)}" for c, v in names[:12])
+            lost = f"<p class='small'>Lost: {listed}</p>" if listed else ""
+        out.append(card("Rare categories that come back", plot, _words(finding), lost))
+    for name, title in (
+        ("tail_low", "Low extremes: below the 1st percentile"),
+        ("tail_high", "High extremes: above the 99th percentile"),
+        ("invented_categories", "Categories that the real rows do not have"),
+        ("out_of_range", "Values outside the real range"),
+    ):
+        found = _ranked(_named(findings, name))
+        if found:
+            words = f"<p class='small dim'>{esc(tally(found))}. The most different:</p>"
+            column = f"<p class='small'><b>{html.short(found[0].columns[0], 60)}</b></p>"
+            out.append(card(title, _dots(found[:20]), words, column, _words(found[0])))
+    return out
+
+
+SECTIONS: dict[str, Callable[[list[Finding]], list[str]]] = {
+    "faithful": _faithful,
+    "useful": _useful,
+    "private": _private,
+    "rare": _rare,
+}
+
+
+def _all_findings(report: Report) -> str:
+    ranked = _ranked(report.findings)
+    rows = [
+        [
+            tag(f.verdict),
+            f"{esc(f.question)}<br><code>{esc(f.name)}</code>",
+            ", ".join(html.short(c) for c in f.columns),
+            number(f.value),
+            f"[{number(f.low)}, {number(f.high)}]" if f.count else "–",
+            number(f.reference),
+            number(float(f.count)),
+            esc(f.text[:300]),
+        ]
+        for f in ranked[:LISTED]
+    ]
+    head = ["verdict", "check", "column", "value", "range (95%)", "held out", "count", "in words"]
+    rest = (
+        f"<p>The worst {LISTED} of {len(ranked):,} findings; the JSON report has all.</p>"
+        if len(ranked) > LISTED
+        else ""
+    )
+    return (
+        f"<h2>All findings</h2>{rest}"
+        f'<div class="card">{html.table(head, rows, numeric=(3, 4, 5, 6))}</div>'
+    )
+
+
+def _lineage(report: Report) -> str:
+    rows: list[list[str]] = []
+    for which, lineage in report.lineage.items():
+        if lineage is not None:
+            _generations(rows, which, lineage, 0)
+    head = ["rows", "made by", "seed", "depth", "digest"]
+    return (
+        "<h2>Where the rows come from</h2><p class='small dim'>Depth 0 is real data; each "
+        "generator adds one.</p>"
+        f'<div class="card">{html.table(head, rows[:40], numeric=(2, 3))}</div>'
+        f"<p class='small dim'>Verified with seed {report.seed}"
+        + (f", target {html.short(report.target, 60)}" if report.target is not None else "")
+        + ".</p>"
+    )
+
+
+def _generations(rows: list[list[str]], which: str, lineage: Lineage, level: int) -> None:
+    seed = "–" if lineage.seed is None else str(lineage.seed)
+    label = "&nbsp;" * 4 * level + ("from " if level else "") + esc(which if not level else "")
+    rows.append(
+        [
+            label,
+            esc(clean(lineage.maker)[:300]),
+            seed,
+            str(lineage.depth),
+            f"<code>{esc(lineage.digest[:16])}</code>",
+        ]
+    )
+    for parent in lineage.parents if len(rows) < 40 else ():
+        _generations(rows, which, parent, level + 1)

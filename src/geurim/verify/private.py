@@ -1,0 +1,312 @@
+"""Private? Do the synthetic rows tell about the training rows what they do not tell about others?
+
+Three looks: the distance to the nearest training row against that to the nearest row held out,
+exact copies, and real names, addresses or numbers that come out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geurim.contract import Finding
+from geurim.html import percent
+from geurim.verify import stats
+from geurim.verify.compare import Column, Comparison, Rows
+from geurim.verify.verdict import judge
+
+DCR_ROWS = 10_000
+TOP_CATEGORIES = 100  # with a place of their own in the distance; rarer ones share BUCKETS
+BUCKETS = 28
+SCANNED = 20_000  # strings looked through for personal data, a column
+RESEMBLING = frozenset({"name", "first_name", "last_name", "city", "company", "postcode", "url"})
+"""Entities of which two strangers may have the same: judged against the holdout's own share."""
+
+
+def dcr(c: Comparison) -> list[Finding]:
+    """The share of synthetic rows nearer to a training row than to one of as many held out."""
+    columns = [x for x in c.of("axis", "codes") if x.role not in ("constant", "empty")]
+    rows = min(c.training.count, c.holdout.count, DCR_ROWS)
+    if not c.held_out or not columns or rows < 20:
+        why = (
+            "rows that the generator never saw are needed: give a holdout"
+            if not c.held_out
+            else "there are too few rows or columns"
+        )
+        return [_info("dcr_share", f"The distance check cannot be made: {why}.")]
+    place = Space(columns, c.training)
+    training, holdout = (place(r.first(rows)) for r in (c.training, c.holdout))
+    synthetic = place(c.released.first(DCR_ROWS))
+    near = [nearest(synthetic, real) for real in (training, holdout)]
+    baseline = nearest(holdout, training)[0]
+    nearer = np.where(np.isclose(near[0][0], near[1][0], rtol=0, atol=1e-9), 0.5, 0.0)
+    nearer[(near[0][0] < near[1][0]) & (nearer == 0)] = 1.0
+    value, error = share_nearer(nearer, near[0][1], near[1][1])
+    half = stats.Z * error
+    excess = abs(value - 0.5)
+    top = float(np.quantile(np.concatenate([near[0][0], baseline]), 0.99)) or 1.0
+    edges = np.linspace(0, top, 25)
+    bins = {
+        name: (np.histogram(np.clip(d, 0, top), edges)[0] / len(d)).round(5).tolist()
+        for name, d in (("holdout", baseline), ("synthetic", near[0][0]))
+    }
+    side = (
+        "above it, rows lie nearer to the training rows than chance puts them"
+        if value >= 0.5
+        else "below it, rows keep away from the training rows"
+    )
+    return [
+        Finding(
+            question="private",
+            name="dcr_share",
+            value=value,
+            low=max(0.0, value - half),
+            high=min(1.0, value + half),
+            reference=0.5,
+            count=len(synthetic),
+            verdict=judge("dcr_share", excess, excess - half, excess + half),
+            text=f"{value:.1%} of the synthetic rows lie nearer to a training row than to any of "
+            f"{rows:,} real rows never seen (50% is ideal; {side}).",
+            details={"edges": edges.tolist(), **bins},
+        )
+    ]
+
+
+def share_nearer(
+    nearer: np.ndarray, in_training: np.ndarray, in_holdout: np.ndarray
+) -> tuple[float, float]:
+    """The mean of `nearer` (1, ½ or 0 a row) and its standard error.
+
+    Rows that share a nearest real row are not independent: under the ideal each real row is a
+    training row or not by the toss of a coin, and all synthetic rows nearest to it turn with it.
+    """
+    won = np.where(nearer == 1.0, in_training, -1 - in_holdout)[nearer != 0.5]
+    _, sizes = np.unique(won, return_counts=True)
+    error = float(np.sqrt((sizes.astype(float) ** 2).sum())) / 2 / len(nearer)
+    return float(nearer.mean()), max(error, 0.5 / len(nearer))
+
+
+class Space:
+    """Rows as points. A number is its rank among the training rows, 0 to 1; two categories that
+    differ are 1 apart, as are a missing and a present value. Squared distances add up."""
+
+    def __init__(self, columns: list[Column], training: Rows) -> None:
+        self.columns = columns
+        self._sorted = {
+            x.name: np.sort(training.axis[x.name][~np.isnan(training.axis[x.name])])
+            for x in columns
+            if x.kind == "axis"
+        }
+
+    def __call__(self, rows: Rows) -> np.ndarray:
+        """Points (N, D), float32."""
+        parts: list[np.ndarray] = []
+        for column in self.columns:
+            if column.kind == "axis":
+                parts += self._ranks(column.name, rows.axis[column.name])
+            else:
+                parts.append(self._hot(column, rows.codes[column.name]))
+        return np.hstack(parts)
+
+    def _ranks(self, name: str, values: np.ndarray) -> list[np.ndarray]:
+        known = self._sorted[name]
+        lost = np.isnan(values)
+        at = sum(np.searchsorted(known, values, side=s) for s in ("left", "right"))
+        rank = np.where(lost, 0.5, at / (2 * max(len(known), 1)))
+        return [rank[:, None].astype(np.float32), lost[:, None].astype(np.float32)]
+
+    @staticmethod
+    def _hot(column: Column, codes: np.ndarray) -> np.ndarray:
+        tops = min(column.known, TOP_CATEGORIES)
+        rest = tops + (codes - tops) % BUCKETS
+        place = np.where(codes < 0, 0, 1 + np.where(codes < tops, codes, rest))
+        hot = np.zeros((len(codes), tops + BUCKETS + 1), np.float32)
+        hot[np.arange(len(codes)), place] = np.sqrt(0.5)
+        kept: np.ndarray = hot[:, : int(place.max(initial=0)) + 1] if len(codes) else hot
+        return np.pad(kept, ((0, 0), (0, hot.shape[1] - kept.shape[1])))
+
+
+def nearest(points: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance (N,) to the nearest of `among` (M, D), and its place (N,); brute force by blocks.
+
+    The product finds the nearest in float32; its distance is then computed anew in float64, so
+    that a copy is at 0 exactly.
+    """
+    squares = (among**2).sum(axis=1) / 2
+    place = np.empty(len(points), np.int64)
+    block = max(1, 8_000_000 // max(len(among), 1))
+    for first in range(0, len(points), block):
+        part = slice(first, first + block)
+        place[part] = (squares - points[part] @ among.T).argmin(axis=1)
+    apart = np.empty(len(points))
+    for first in range(0, len(points), 1_000):
+        part = slice(first, first + 1_000)
+        gap = points[part].astype(float) - among[place[part]]
+        apart[part] = np.sqrt((gap**2).sum(axis=1))
+    return apart, place
+
+
+def copies(c: Comparison) -> list[Finding]:
+    """The share of synthetic rows that equal a training row in every column that is learned."""
+    columns = c.of("axis", "codes")
+    if not columns:
+        return [_info("exact_copies", "No column is learned, so no row can be a copy.")]
+    keys = [row_keys(r, columns) for r in (c.released, c.training, c.holdout)]
+    hits = [int(np.isin(k, keys[1]).sum()) for k in (keys[0], keys[2])]
+    made, held = hits[0] / c.released.count, hits[1] / c.holdout.count
+    low, high = stats.wilson(hits[0], c.released.count)
+    under, over = stats.difference(hits[0], c.released.count, hits[1], c.holdout.count)
+    return [
+        Finding(
+            question="private",
+            name="exact_copies",
+            value=made,
+            low=low,
+            high=high,
+            reference=held,
+            count=c.released.count,
+            verdict=judge("exact_copies", made - held, under, over),
+            text=f"{percent(made)} of the synthetic rows equal a training row in all "
+            f"{len(columns)} columns; {percent(held)} of real rows never seen do so too.",
+        )
+    ]
+
+
+def row_keys(rows: Rows, columns: list[Column]) -> np.ndarray:
+    """A 64-bit hash of each row over `columns`, (N,) uint64; equal rows have equal keys."""
+    key = np.full(rows.count, 0x9E3779B97F4A7C15, np.uint64)
+    for column in columns:
+        if column.kind == "axis":
+            values = rows.axis[column.name] + 0.0  # -0.0 becomes 0.0
+            bits = np.where(np.isnan(values), np.nan, values).view(np.uint64)
+        else:
+            bits = rows.codes[column.name].astype(np.uint64)
+        key = _mix(key ^ _mix(bits))
+    return key
+
+
+def _mix(bits: np.ndarray) -> np.ndarray:
+    """The finisher of SplitMix64 (Steele, Lea & Flood 2014): every bit depends on every bit."""
+    bits = bits + np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = bits ^ (bits >> np.uint64(31))
+    return mixed
+
+
+def survivors(c: Comparison) -> list[Finding]:
+    """Real values of columns that are made anew (personal data, keys, text) that come out again."""
+    out = []
+    for column in c.of("strings"):
+        if c.profile.columns[column.name].get("form") == "integer":
+            continue  # counting numbers name nobody
+        out.append(_survivors(c, column))
+    return out
+
+
+def _survivors(c: Comparison, column: Column) -> Finding:
+    made, real, held = (
+        pc.drop_null(r.strings[column.name]) for r in (c.released, c.training, c.holdout)
+    )
+    hits = [pc.sum(pc.is_in(v, value_set=real)).as_py() or 0 for v in (made, held)]
+    count, others = len(made), len(held)
+    share, reference = hits[0] / max(count, 1), hits[1] / max(others, 1)
+    low, high = stats.wilson(hits[0], count)
+    entity = str(c.profile.columns[column.name].get("entity", column.role))
+    own = column.role != "text" and entity not in RESEMBLING
+    if hits[0] == 0:
+        verdict = judge("names_survive", 0.0, 0.0, 0.0)
+    elif own:  # no chance makes a stranger's e-mail: one is a warning, a share is a failure
+        sure = judge("personal_survives", share, low, high)
+        verdict = "fail" if sure == "fail" else "warn"
+    else:
+        under, over = stats.difference(hits[0], count, hits[1], others)
+        verdict = judge("names_survive", share - reference, under, over)
+    what = f"{entity.replace('_', ' ')} values"
+    return Finding(
+        question="private",
+        name="personal_survives",
+        value=share,
+        low=low,
+        high=high,
+        reference=reference,
+        count=count,
+        verdict=verdict,
+        text=f"{hits[0]:,} of {count:,} synthetic {what} occur among the real ones; "
+        f"{percent(reference)} of the holdout's do.",
+        columns=(column.name,),
+    )
+
+
+def personal(c: Comparison) -> list[Finding]:
+    """Strings that look personal in columns whose real values do not."""
+    out = []
+    for column in c.of("codes", "strings"):
+        if column.role in ("personal", "key") or pa.types.is_boolean(column.type):
+            continue
+        out.append(_personal(c, column))
+    return out
+
+
+def _personal(c: Comparison, column: Column) -> Finding:
+    from geurim.analyze.personal import find_personal
+
+    made, real = (_news(r, column, find_personal) for r in (c.released, c.training))
+    gaps = {e: made[e] - real.get(e, 0.0) for e in made}
+    entity = max(gaps, key=lambda e: gaps[e], default="")
+    share, reference = made.get(entity, 0.0), real.get(entity, 0.0)
+    count = min(c.released.count, SCANNED)
+    low, high = stats.wilson(share * count, count)
+    verdict = (
+        "pass"
+        if share <= reference
+        else judge("personal_found", share - reference, low - reference, high - reference)
+    )
+    what = entity.replace("_", " ") or "personal"
+    return Finding(
+        question="private",
+        name="personal_found",
+        value=share,
+        low=low,
+        high=high,
+        reference=reference,
+        count=count,
+        verdict=verdict,
+        text=f"{percent(share)} of the synthetic values hold what looks like {what} data; "
+        f"{percent(reference)} of the real ones do.",
+        columns=(column.name,),
+    )
+
+
+def _news(
+    rows: Rows, column: Column, find: Callable[[pa.Array], dict[str, float]]
+) -> dict[str, float]:
+    """Shares by entity among the values; of categories only those the training rows lack."""
+    few = rows.first(SCANNED)
+    if column.kind == "strings":
+        return find(few.strings[column.name])
+    codes = few.codes[column.name]
+    news = codes[codes >= column.known]
+    if not len(news):
+        return {}
+    assert column.categories is not None
+    found = find(column.categories.take(pa.array(news)))
+    return {entity: share * len(news) / few.count for entity, share in found.items()}
+
+
+def _info(name: str, text: str) -> Finding:
+    nan = float("nan")
+    return Finding(
+        question="private",
+        name=name,
+        value=nan,
+        low=nan,
+        high=nan,
+        reference=None,
+        count=0,
+        verdict="info",
+        text=text,
+    )

@@ -1,0 +1,182 @@
+"""Rare cases? Do rare categories and the tails come back, and is anything made up?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from geurim.contract import Finding
+from geurim.html import percent
+from geurim.verify import stats
+from geurim.verify.compare import Column, Comparison
+from geurim.verify.text import axis_text
+from geurim.verify.verdict import judge
+
+RARE = 0.01  # a category of less than this share is rare
+LEAST = 10  # rows of a category; rarer ones are pooled by every profile, rightly
+
+
+def categories(c: Comparison) -> list[Finding]:
+    """How many rare categories come back among as many rows as the holdout has."""
+    rows = min(c.synthetic.count, c.holdout.count)
+    expected, met, listed = [], [], []
+    found = 0
+    for column in c.of("codes"):
+        counts = np.bincount(
+            c.training.codes[column.name][c.training.codes[column.name] >= 0],
+            minlength=column.known,
+        )[: column.known]
+        rare = np.flatnonzero((counts >= LEAST) & (counts < RARE * c.training.count))
+        if not len(rare):
+            continue
+        shares, held = (
+            np.bincount(r.codes[column.name] + 1, minlength=column.known + 1)[1 + rare] / r.count
+            for r in (c.synthetic, c.holdout)
+        )
+        expected.append(stats.chance_of_seeing(shares, rows))
+        met.append(stats.chance_of_seeing(held, rows))
+        found += int((shares > 0).sum())
+        assert column.categories is not None
+        lost = rare[shares == 0]
+        listed += [[column.name, str(column.categories[int(i)].as_py())] for i in lost[:20]]
+    if not expected:
+        return [_nothing("rare_categories", "No category is rare (below 1%, in 10 rows or more).")]
+    ours, theirs = np.concatenate(expected), np.concatenate(met)
+    gap = theirs - ours
+    half = stats.Z * max(float(gap.std(ddof=1)) if len(gap) > 1 else 0.5, 0.05) / len(gap) ** 0.5
+    value, reference = float(ours.mean()), float(theirs.mean())
+    return [
+        Finding(
+            question="rare",
+            name="rare_categories",
+            value=value,
+            low=max(0.0, value - half),
+            high=min(1.0, value + half),
+            reference=reference,
+            count=len(ours),
+            verdict=judge(
+                "rare_categories", float(gap.mean()), gap.mean() - half, gap.mean() + half
+            ),
+            text=f"{found} of {len(ours)} rare categories (below 1%) occur in the synthetic rows. "
+            f"In any {rows:,} of them {percent(value)} would; in as many real rows never seen, "
+            f"{percent(reference)}.",
+            details={"found": found, "lost": listed[:50]},
+        )
+    ]
+
+
+def tails(c: Comparison) -> list[Finding]:
+    """The mass below the 1st and above the 99th percentile of the training rows."""
+    columns = c.of("axis")
+    out = []
+    for column in columns:
+        values = c.training.axis[column.name]
+        values = values[np.isfinite(values)]
+        if not len(values):
+            continue
+        for name, quantile, sign in (("tail_low", 0.01, -1), ("tail_high", 0.99, 1)):
+            end = float(np.quantile(values, quantile))
+            finding = _tail(c, column, name, end, sign, 2 * len(columns))
+            out += [finding] if finding else []
+    return out
+
+
+def _tail(
+    c: Comparison, column: Column, name: str, end: float, sign: int, tests: int
+) -> Finding | None:
+    tables = (c.training, c.holdout, c.synthetic)
+    with np.errstate(invalid="ignore"):
+        hits = [int((sign * r.axis[column.name] > sign * end).sum()) for r in tables]
+    own, held, made = (h / r.count for h, r in zip(hits, tables, strict=True))
+    if not own:
+        return None  # a value repeated so often that nothing lies beyond it
+    low, high = stats.wilson(hits[2], c.synthetic.count)
+    floor, roof = stats.wilson(hits[0], c.training.count)
+    # Both shares are uncertain: the interval of their ratio, from the two intervals of the logs.
+    ratio = made / own
+    below = np.hypot(ratio - low / own, ratio * (roof - own) / roof)
+    above = np.hypot(high / own - ratio, ratio * (own - floor) / max(floor, 1e-12))
+    away, under = (1 - ratio, above) if ratio < 1 else (ratio - 1, below)
+    over = below if ratio < 1 else above
+    write = axis_text(column.type)
+    side = "below" if sign < 0 else "above"
+    return Finding(
+        question="rare",
+        name=name,
+        value=made,
+        low=low,
+        high=high,
+        reference=held,
+        count=c.synthetic.count,
+        verdict=judge(name, away, away - under, away + over, tests=tests),
+        text=f"{percent(made)} of the synthetic rows lie {side} {write(end)}, {percent(own)} of "
+        f"the real ones ({percent(held)} in the holdout).",
+        columns=(column.name,),
+        details={"end": end, "training": own},
+    )
+
+
+def invented(c: Comparison) -> list[Finding]:
+    """The share of values in categories that the training rows do not have."""
+    columns = c.of("codes")
+    out = []
+    for column in columns:
+        hits = [int((r.codes[column.name] >= column.known).sum()) for r in (c.synthetic, c.holdout)]
+        text = (
+            "{} of the synthetic values are categories that the real rows do not have; {} of the "
+            "holdout's."
+        )
+        out.append(_outside(c, "invented_categories", column, hits, len(columns), text))
+    return out
+
+
+def out_of_range(c: Comparison) -> list[Finding]:
+    """The share of values outside the training rows' smallest and largest."""
+    columns = [x for x in c.of("axis") if np.isfinite(c.training.axis[x.name]).any()]
+    out = []
+    for column in columns:
+        values = c.training.axis[column.name]
+        values = values[np.isfinite(values)]
+        low, high = values.min(), values.max()
+        with np.errstate(invalid="ignore"):
+            hits = [
+                int(((r.axis[column.name] < low) | (r.axis[column.name] > high)).sum())
+                for r in (c.synthetic, c.holdout)
+            ]
+        text = "{} of the synthetic values lie outside the real rows' range; {} of the holdout's."
+        out.append(_outside(c, "out_of_range", column, hits, len(columns), text))
+    return out
+
+
+def _outside(
+    c: Comparison, name: str, column: Column, hits: list[int], tests: int, text: str
+) -> Finding:
+    made, held = hits[0] / c.synthetic.count, hits[1] / c.holdout.count
+    low, high = stats.wilson(hits[0], c.synthetic.count)
+    under, over = stats.difference(hits[0], c.synthetic.count, hits[1], c.holdout.count)
+    return Finding(
+        question="rare",
+        name=name,
+        value=made,
+        low=low,
+        high=high,
+        reference=held,
+        count=c.synthetic.count,
+        verdict=judge(name, made - held, under, over, tests=tests),
+        text=text.format(percent(made), percent(held)),
+        columns=(column.name,),
+    )
+
+
+def _nothing(name: str, text: str) -> Finding:
+    nan = float("nan")
+    return Finding(
+        question="rare",
+        name=name,
+        value=nan,
+        low=nan,
+        high=nan,
+        reference=None,
+        count=0,
+        verdict="info",
+        text=text,
+    )

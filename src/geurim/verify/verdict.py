@@ -1,0 +1,64 @@
+"""When a value is a pass, a warning or a failure: every tolerance in one table, and one rule.
+
+A verdict compares a value with its ideal: what the holdout gets, or what chance alone gives. `warn`
+and `fail` say how far beyond the ideal is too far. Distances below `warn` are those between honest
+samples of one population, with some room; `fail` is where a user would notice. docs/verify.md
+explains each row; a test keeps the two alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from statistics import NormalDist
+
+from geurim.contract import Finding, Verdict
+from geurim.verify.stats import Z
+
+LEVEL = 1e-4
+"""A warning or failure is given only if an honest sample would get it less often than this."""
+
+TOLERANCES: Mapping[str, tuple[float, float]] = {
+    "missing_gap": (0.02, 0.10),
+    "column_ks": (0.05, 0.15),
+    "column_tv": (0.05, 0.15),
+    "pair_distance": (0.02, 0.05),
+    "pair_association": (0.10, 0.30),
+    "c2st_auc": (0.10, 0.30),
+    "tstr_gap": (0.03, 0.10),
+    "dcr_share": (0.03, 0.10),
+    "exact_copies": (0.01, 0.05),
+    "personal_survives": (0.0, 0.001),
+    "names_survive": (0.02, 0.10),
+    "personal_found": (0.001, 0.01),
+    "rare_categories": (0.15, 0.40),
+    "tail_low": (0.40, 0.75),
+    "tail_high": (0.40, 0.75),
+    "invented_categories": (0.005, 0.05),
+    "out_of_range": (0.005, 0.05),
+}
+"""Measure -> how far beyond its ideal a value may be before a warning, and before a failure."""
+
+ORDER: tuple[Verdict, ...] = ("info", "pass", "warn", "fail")
+
+
+def judge(name: str, excess: float, low: float, high: float, *, tests: int = 1) -> Verdict:
+    """The verdict of an excess over the ideal, given its 95% interval.
+
+    "fail" and "warn" need the whole interval beyond the tolerance, widened so that `tests` honest
+    values together would be wrongly blamed with probability `LEVEL` (Bonferroni). "pass" needs the
+    value within `warn` and the 95% interval within `fail`; between the two there are too few rows
+    to tell, which is "info".
+    """
+    warn, fail = TOLERANCES[name]
+    stretch = NormalDist().inv_cdf(1 - LEVEL / max(tests, 1)) / Z
+    surely = excess - (excess - low) * stretch
+    if surely > fail:
+        return "fail"
+    if surely > warn:
+        return "warn"
+    return "pass" if excess <= warn and high <= fail else "info"
+
+
+def worst(findings: Iterable[Finding]) -> Verdict:
+    """The worst verdict among findings; "info" where nothing was judged."""
+    return max((f.verdict for f in findings), key=ORDER.index, default="info")
