@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ _SCHEMES = {
     "postgresql": "postgresql",
     "postgres": "postgresql",
 }
-_SECRET = re.compile(r"(?i)([\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=)[^&\s]*")
+_SECRET = re.compile(r"(?i)([\w.-]*(?:pass|pwd|secret|token|key)[\w.-]*=)[^&]*")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -69,13 +70,13 @@ def is_url(data: object) -> bool:
 def redact(url: str) -> str:
     """A database URL without its password: "postgresql://kim:***@host/shop"."""
     scheme, _, rest = url.partition("://")
-    userinfo, at, place = rest.rpartition("@")
-    if at:
-        user, colon, _ = userinfo.partition(":")
-        # A user name that holds a "?" or "/" is none: something unescaped, best not shown.
-        user = user if re.fullmatch(r"[\w.%+~-]*", user) else "***"
-        rest = f"{user}{':***' if colon else ''}@{place}"
-    return f"{scheme}://" + _SECRET.sub(r"\1***", rest)
+    parts = _split_user(rest)
+    if parts is None:
+        return f"{scheme}://***"  # nobody can say where the password ends
+    userinfo, place = parts
+    user, colon, _ = userinfo.partition(":")
+    shown = f"{user}{':***' if colon else ''}@" if userinfo else ""
+    return f"{scheme}://{shown}" + _SECRET.sub(r"\1***", place)
 
 
 def parse(url: str) -> Address:
@@ -94,30 +95,41 @@ def parse(url: str) -> Address:
                 f"Not a path of a {engine} file: {redact(url)!r}. Write {engine}:///file (three "
                 f"slashes), or {engine}:////folder/file (four) from the root."
             )
-        return Address(engine=engine, path=path[1:], shown=redact(url))
-    userinfo, place = _split_user(rest)
+        return Address(engine=engine, path=path[1:], shown=f"{engine}://{path}")
+    parts = _split_user(rest)
+    if parts is None:
+        raise SettingError(
+            f"The URL {redact(url)!r} has an '@' among its options or in its password, so that "
+            f"they cannot be told apart. Write it as %40."
+        )
+    userinfo, place = parts
     user, colon, password = userinfo.partition(":")
     who = _escaped(user) + (":" + _escaped(password) if colon else "") + "@" if userinfo else ""
-    secrets = {password, unquote(password), quote(unquote(password), safe="")}
+    hidden = {password, unquote(password), _escaped(password)}
     for found in re.finditer(_SECRET, place):
         value = found.group(0).partition("=")[2]
-        secrets |= {value, unquote(value)}
+        hidden |= {value, unquote(value)}
     return Address(
         engine=engine,
         uri=f"postgresql://{who}{place}",
         shown=redact(url),
-        secrets=tuple(s for s in secrets if s),
+        secrets=tuple(s for s in hidden if s),
     )
 
 
-def _split_user(rest: str) -> tuple[str, str]:
-    """User and password, and the rest; an unescaped "@", "/" or "?" in a password is forgiven."""
+def _split_user(rest: str) -> tuple[str, str] | None:
+    """User with password, and the rest; None where an "@" can be meant in two ways.
+
+    An unescaped "@", "/" or "?" in a password is forgiven as long as there is one reading only.
+    """
     before, mark, options = rest.partition("?")
-    if "@" in before and ("@" not in options or re.match(r"[\w.]+=", options)):
-        user, _, place = before.rpartition("@")
-        return user, place + mark + options
-    user, _, place = rest.rpartition("@")
-    return user, place
+    if "@" in options:
+        if re.match(r"[\w.]+=", options):
+            return None
+        user, _, place = rest.rpartition("@")
+        return user, place
+    user, _, place = before.rpartition("@")
+    return user, place + mark + options
 
 
 def _escaped(text: str) -> str:
@@ -242,22 +254,21 @@ def sqlite_tables(connection: Any) -> list[str]:
 def _sqlite_rows(
     connection: Any, source: str, declared: Schema, lineage: Callable[[str], Lineage]
 ) -> Raw:
-    cursor = connection.execute(f"SELECT * FROM ({source}) LIMIT 0")
-    names = [d[0] for d in cursor.description]
-    places = range(len(names))
     types = _declared_types(connection, source)
+    places = range(len(types))
     # Which storage classes each column really holds: SQLite's declared types bind nobody.
     given = ", ".join(f"c{i}" for i in places)
     code = " || ".join(f"substr(typeof(c{i}), 1, 1)" for i in places)
+    rows = f"geurim_{secrets.token_hex(4)}"  # a name that no table has
     found = connection.execute(
-        f"WITH t({given}) AS ({source}) SELECT {code}, count(*) FROM t GROUP BY 1"
+        f"WITH {rows}({given}) AS ({source}) SELECT {code}, count(*) FROM {rows} GROUP BY 1"
     ).fetchall()
+    cursor = connection.execute(source)
     columns = []
-    for i, name in enumerate(names):
+    for i, name in enumerate(d[0] for d in cursor.description):
         counts = tuple(sum(n for c, n in found if c[i] == kind) for kind in "irtb")
         columns.append(_sqlite_column(name, types[i], counts, declared))
     schema = pa.schema([f for f, _ in columns])
-    cursor = connection.execute(source)
 
     def batches() -> Iterator[pa.RecordBatch]:
         while rows := cursor.fetchmany(BATCH):

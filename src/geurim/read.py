@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from geurim.contract import Source
 from geurim.convert import Raw, finish
@@ -64,7 +65,7 @@ def read(
     declared = load_schema(schema)
     path = None if is_url(data) else _as_path(data)
     if path is not None and (database := _database_of(path)):
-        data = f"{database}:///{path}"
+        data = f"{database}:///{quote(str(path))}"
     if is_url(data):
         return finish(read_database(str(data), table, query, declared), declared)
     if table is not None or query is not None:
