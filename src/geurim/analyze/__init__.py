@@ -15,6 +15,7 @@ from geurim.analyze.distributions import (
     describe_text,
     rounded_count,
 )
+from geurim.analyze.page import profile_page
 from geurim.analyze.personal import (
     decide_personal,
     describe_personal,
@@ -31,6 +32,7 @@ __all__ = [
     "find_personal",
     "load_profile",
     "profile_from_json",
+    "profile_page",
     "profile_to_json",
     "save_profile",
 ]

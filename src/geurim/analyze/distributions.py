@@ -17,6 +17,10 @@ from geurim.columns import is_time
 from geurim.contract import Json
 
 STEPS_US = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)
+_TIME_UNITS = (
+    *(1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 10e6, 60e6, 600e6, 3600e6),
+    *(86_400e6 * 10**i for i in range(12)),
+)
 DISCRETE = 32  # with so few distinct numbers, each one is a mass point
 LISTED = 200  # the most mass points named
 SHARE = 0.0005  # the least share of a mass point
@@ -41,6 +45,8 @@ def bounds(column: Column, k: int, unit: float = 0.0) -> tuple[float, float]:
     top = float(np.finfo(np.float64).max)
     size = min(high - low, top) or abs(high) or 1.0
     grid = max(10.0 ** (math.floor(math.log10(size)) - 1), unit)
+    if is_time(column.sample.type):
+        grid = next(u for u in _TIME_UNITS if u >= grid / 2 and u >= unit)
     held = {} if not len(values) else {float(values[0]): counts[0], float(values[-1]): counts[-1]}
     with np.errstate(over="ignore"):
         below, above = low, high

@@ -295,14 +295,14 @@ def _strings(column: Column) -> tuple[str | None, str]:
             continue
         if entity in ("url", "address") and unlike < 0.05 and distinct < 100:
             continue  # a handful of sites or branches is a category
-        return entity, f"{shares[entity]:.0%} of the values are each a valid {_plain(entity)}."
+        return entity, f"{shares[entity]:.0%} of the values have the form of a {_plain(entity)}."
     found = _names(column.name, looked, distinct, unlike, hinted)
     if found:
-        return found, f"The values are like a {_plain(found)}'s."
+        return found, f"The values read like a {_plain(found)}."
     bare = words(column.name) in _BARE
     for entity in hinted:
         if unlike > 0.2 and _plausible(entity, looked, unlike, bare):
-            return entity, f"Named like a {_plain(entity)}, with values that may be ones."
+            return entity, f"It is named {_plain(entity)}, and its values may be that."
     return None, ""
 
 
