@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from analyze_tables import source_of
 
 from geurim.analyze import analyze, profile_page
+from geurim.analyze.page import save_page
 
 ATTACK = "<script>alert('x')</script>"
 ATTRIBUTE = '" onload="alert(1)'
@@ -80,6 +82,19 @@ def test_the_page_stays_small_for_a_wide_table() -> None:
     page = profile_page(analyze(source_of(wide)))
     assert len(page) < 3_000_000
     assert "first 300 of 400 columns" in page
+
+
+def test_few_whole_numbers_are_drawn_one_by_one() -> None:
+    months = np.repeat([1, 10, 11, 12], [30, 10, 10, 50])
+    page = profile_page(analyze(source_of(pa.table({"month": months}))))
+    shape = page.split("<polyline", 1)[1].split('points="', 1)[1].split('"', 1)[0]
+    heights = [float(p.split(",")[1]) for p in shape.split()[1:-1:2]]
+    assert len(heights) == 12 and heights[1:9] == [130.0] * 8  # 130 is the base line
+
+
+def test_a_page_is_saved_whole(tmp_path: Path) -> None:
+    path = save_page(analyze(source_of(all_roles())), tmp_path / "profile.html")
+    assert path.read_text(encoding="utf-8").endswith("</html>\n")
 
 
 def test_a_table_of_one_value_has_a_page() -> None:

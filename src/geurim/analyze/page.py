@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 
 from geurim import html
+from geurim.analyze.store import write_text
 from geurim.contract import Json, Profile
 
 PLOTTED = 300  # columns with a plot of their own; beyond, a page would be too heavy to open
@@ -39,6 +41,11 @@ def profile_page(profile: Profile) -> str:
         ]
     parts += [_rules(profile), _roles(profile)]
     return html.page(f"Profile of {profile.lineage.maker}", "".join(parts))
+
+
+def save_page(profile: Profile, path: str | Path) -> Path:
+    """Write the profile's page to `path`, whole or not at all."""
+    return write_text(profile_page(profile), path)
 
 
 def _head(profile: Profile) -> str:
@@ -93,7 +100,9 @@ def _numbers(found: Mapping[str, Json]) -> str:
     if cut:
         words.append("The lowest and highest 1% lie outside the plot.")
     plot = ""
-    if high > low:
+    if _few_numbers(found):
+        plot, words = _each_number(found), words[:-1] if cut else words
+    elif high > low:
         edges = np.linspace(low, high, BINS + 1)
         below = _share_below(quantiles, edges)
         heights = np.diff(below)
@@ -105,6 +114,24 @@ def _numbers(found: Mapping[str, Json]) -> str:
             axis=axis,
         )
     return plot + f'<p class="small">{" ".join(html.esc(w) for w in words)}</p>'
+
+
+def _few_numbers(found: Mapping[str, Json]) -> bool:
+    """Whether all values are whole numbers near each other that many rows hold."""
+    held = sum(share for _, share in found.get("repeated") or ())
+    near = found["max"] - found["min"] <= 2 * BINS
+    return bool(found["role"] == "number" and found["integer"] and held > 0.95 and near)
+
+
+def _each_number(found: Mapping[str, Json]) -> str:
+    """One bin a whole number, instead of lines between quantiles where no values are."""
+    low, high = int(found["min"]), int(found["max"])
+    heights = [0.0] * (high - low + 1)
+    for value, share in found["repeated"]:
+        heights[int(value) - low] = float(share)
+    edges = [low - 0.5 + i for i in range(len(heights) + 1)]
+    missing = [float(found["missing"])] if found["missing"] else None
+    return html.histogram(edges, {"share of the values": heights}, missing=missing)
 
 
 def _share_below(quantiles: np.ndarray, points: np.ndarray) -> np.ndarray:

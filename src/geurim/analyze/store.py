@@ -105,13 +105,18 @@ def _check(profile: Profile, where: str) -> None:
 
 def save_profile(profile: Profile, path: str | Path) -> Path:
     """Write the profile to `path`, whole or not at all; an older file there is replaced."""
-    path = Path(path)
     text = json.dumps(profile_to_json(profile), ensure_ascii=False, allow_nan=False, default=_plain)
+    return write_text(text, path)
+
+
+def write_text(text: str, path: str | Path) -> Path:
+    """Write a file whole or not at all; an older one of that name is replaced."""
+    path = Path(path)
     if not path.parent.is_dir():
         raise NotFound(f"There is no folder {str(path.parent)!r} to write to. Make it first.")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.", suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass") as file:
             file.write(text)
         Path(name).chmod(0o644)
         Path(name).replace(path)
