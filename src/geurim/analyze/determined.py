@@ -14,6 +14,7 @@ from geurim.contract import Json
 
 PER_GROUP = 5  # rows for each combination of the determining columns, on average
 EXPECTED = 25  # contradictions that chance alone would have made; e^-25 is the chance of none
+GLANCE = 30  # pairs of like rows looked at first
 FIRST = 3_000  # rows that a candidate must get past before all rows are looked at
 SINGLES = 300  # the most columns of which all are tried alone
 PAIRED = 60  # ... two at a time
@@ -123,10 +124,11 @@ def _determined(data: _Data, by: tuple[int, ...], targets: list[int]) -> list[in
     order = np.argsort(groups, kind="stable")
     again = groups[order[1:]] == groups[order[:-1]]
     left, right = data.first[order[:-1][again]], data.first[order[1:][again]]
-    alike = data.codes[np.ix_(targets, left)] == data.codes[np.ix_(targets, right)]
-    targets = [t for t, same in zip(targets, alike.all(axis=1), strict=True) if same]
-    if not targets:
-        return []
+    for looked in (slice(0, GLANCE), slice(GLANCE, None)):  # most sets fail at a glance
+        a, b = left[looked], right[looked]
+        targets = [t for t in targets if (data.codes[t][a] == data.codes[t][b]).all()]
+        if not targets:
+            return []
     someone, count = _representatives(_groups(data, by))
     if count * PER_GROUP > data.rows:
         return []

@@ -19,6 +19,7 @@ LOOKED_AT = 2_000  # distinct values looked at for a pattern
 FEW = 5  # with fewer rows nothing tells a code from a category
 HANDFUL = 50  # so few UUIDs, each for many rows, are a category
 TIME = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?$|^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}( .*)?$"
+DECIMAL = r"^[-+]?\d*[.,]\d+([eE][-+]?\d+)?$"
 UUID = r"^\{?[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}\}?$"
 
 Decision = tuple[str, str, dict[str, Json]]  # role, why, further keys of the profile
@@ -125,10 +126,11 @@ def _strings(column: Column, k: int) -> Decision:
     blank = _share(looked, r"\s")
     length = float(pc.mean(pc.utf8_length(looked)).as_py())
     gaps = float(pc.mean(pc.count_substring_regex(looked, r"\S\s+\S")).as_py())
-    if unlike > 0.2 and total >= FEW and (gaps >= 3 or length > 60):
+    code = blank < 0.05 and length <= 100
+    if unlike > 0.2 and total >= FEW and (gaps >= 3 or (length > 60 and not code)):
         return "text", f"Long strings, {unlike:.0%} of them different.", {}
     if total >= FEW and unlike > 0.95 and distinct > FEW:
-        if blank < 0.05 and length <= 40:
+        if code:
             return "key", f"Short codes, {unlike:.0%} of them different.", pattern_key(column, k)
         return "text", f"Strings, {unlike:.0%} of them different.", {}
     if unlike > 0.5 and distinct >= 20 and blank < 0.05 and names_key(column.name):
