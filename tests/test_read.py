@@ -79,6 +79,9 @@ def why(source: Source, name: str = "a") -> str:
         (["01/31/2024", "01/02/2024"], "date32[day]", dt.date(2024, 1, 31)),
         (["01/02/2024", "03/04/2024"], "string", "01/02/2024"),
         (["31/02/2024", "30/01/2024"], "string", "31/02/2024"),
+        (["1/31/12", "12/1/69"], "date32[day]", dt.date(2012, 1, 31)),
+        (["1/31/12 9:30", "12/1/69 10:00"], "timestamp[s]", dt.datetime(2012, 1, 31, 9, 30)),
+        (["1/2/12", "3/4/12"], "string", "1/2/12"),
         (["31-Jan-2024", "1-Feb-2024"], "date32[day]", dt.date(2024, 1, 31)),
         (["2024년 1월 31일", "2024년 12월 1일"], "date32[day]", dt.date(2024, 1, 31)),
         (["2024-01-31 09:30", "2024-02-01 10:00"], "timestamp[s]", dt.datetime(2024, 1, 31, 9, 30)),
@@ -160,6 +163,7 @@ def test_tokens_beside_numbers_dates_and_booleans_are_missing(
         ("-", ["+"], False),  # of a blood group
         ("null", ["x", "y"], True),
         ("*", ["x", "**"], False),
+        (".", ["a long review", "another"], False),
     ],
 )
 def test_tokens_beside_words_are_judged_by_their_company(
@@ -621,6 +625,8 @@ def test_types_of_a_typed_source_can_be_declared_too() -> None:
         ({"columns": {"age": {"decimals": True}}}, "must be a int"),
         ({"columns": {"age": {"decimals": 99}}}, "0 to 18"),
         ({"columns": {"age": {"format": "%q"}}}, "'%q'"),
+        ({"columns": {"age": {"format": "%d/%m"}}}, "Give year, month and day"),
+        ({"columns": {"age": {"format": "%H"}}}, "hour and minute"),
         ({"columns": {"age": {"format": "%H:%M", "type": "date"}}}, "that of a time"),
         ({"columns": {"age": "integer"}}, "must be a table"),
         ({"columns": {"age": {"type": "date"}}}, "declared date, but holds '41'"),

@@ -1,6 +1,7 @@
 """Dates and times written as text: which format, and the exact way there and back.
 
-A format is written as in `strptime`, with `%Y %m %d %b %H %M %S %z`; `%S` takes decimals too.
+A format is written as in `strptime`, with `%Y %y %m %d %b %H %M %S %z`; `%S` takes decimals
+too, and `%y` means 1969 to 2068.
 Text is rearranged to ISO 8601 and then cast, because Arrow's own `strptime` turns 31 February
 into 2 March.
 """
@@ -19,6 +20,7 @@ from geurim.errors import SchemaError
 _DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y"),
     *("%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%Y년 %m월 %d일", "%Y. %m. %d."),
+    *("%d/%m/%y", "%m/%d/%y", "%y/%m/%d", "%d-%b-%y"),
 )
 _TIMES = ("%H:%M:%S", "%H:%M")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -27,11 +29,13 @@ FORMATS = (
     *_DATES,
     *_TIMES,
     *(f"{d}{s}{t}{z}" for d, s, t, z in product(_DATES[:9], " T", _TIMES, ("", "Z", "%z"))),
+    *(f"{d} {t}" for d, t in product(_DATES[-4:-1], _TIMES)),
 )
 """Every format that is tried, the common ones first."""
 
 _GROUPS = {
     "Y": r"(?P<Y>\d{4})",
+    "y": r"(?P<y>\d{2})",
     "m": r"(?P<m>\d{1,2})",
     "d": r"(?P<d>\d{1,2})",
     "b": r"(?P<b>[A-Za-z]{3})",
@@ -60,10 +64,15 @@ def pattern(form: str) -> str:
 
 def kind(form: str) -> str:
     """What a format describes: "date", "datetime" or "time"."""
-    has_day, has_clock = "%d" in form, "%H" in form
-    if not has_day and not has_clock:
-        raise SchemaError(f"A date format without a day or an hour: {form!r}. Give both, or one.")
-    return "datetime" if has_day and has_clock else "date" if has_day else "time"
+    found = set(re.findall(r"%(.)", form))
+    clock = {"H", "M"} <= found
+    day = "d" in found and bool({"Y", "y"} & found) and bool({"m", "b"} & found)
+    if not (clock or day) or (found & set("Yymbd") and not day) or ("S" in found and not clock):
+        raise SchemaError(
+            f"Not the format of a date or a time: {form!r}. Give year, month and day, or hour and "
+            f"minute, or all."
+        )
+    return "datetime" if day and clock else "date" if day else "time"
 
 
 def candidates(value: str, kinds: frozenset[str]) -> list[str]:
@@ -82,7 +91,8 @@ def iso(values: pa.Array, form: str) -> pa.Array:
     place = {g: f"\\{i}" for i, g in enumerate(groups, 1)}
     month = f"0{place['m']}" if "m" in place else f"<{place['b']}>" if "b" in place else "01"
     # 1 January 2000 stands in for the date of a time of day.
-    date = f"{place['Y']}-{month}-0{place['d']}" if "d" in place else "2000-01-01"
+    year = place["Y"] if "Y" in place else f"y{place['y']}" if "y" in place else ""
+    date = f"{year}-{month}-0{place['d']}" if year else "2000-01-01"
     clock = ""
     if "H" in place:
         clock = f" 0{place['H']}:{place['M']}:" + place.get("S", "00") + place.get("z", "")
@@ -91,6 +101,9 @@ def iso(values: pa.Array, form: str) -> pa.Array:
     for group in groups:
         plain = plain.replace(f"?P<{group}>", "")
     text = pc.replace_substring_regex(values, plain, date + clock)
+    if "y" in place:
+        text = pc.replace_substring_regex(text, r"^y([0-6]\d)", r"20\1")
+        text = pc.replace_substring_regex(text, "^y", "19")
     if "b" in place:
         text = pc.utf8_lower(text)
         for number, name in enumerate(_MONTHS, 1):
@@ -104,12 +117,13 @@ def parse(values: pa.Array, form: str, kind_: pa.DataType) -> pa.Array:
 
     `kind_` is date32, timestamp or time of the unit that the decimals need.
     """
-    text = iso(values, form)
-    if pa.types.is_date(kind_):
-        return text.cast(pa.date32())
-    if pa.types.is_timestamp(kind_):
-        return text.cast(kind_)
-    return text.cast(pa.timestamp(kind_.unit)).cast(kind_)
+    through = pa.timestamp(kind_.unit) if pa.types.is_time(kind_) else kind_
+    if form.startswith("%Y-%m-%d") and not pa.types.is_time(kind_):
+        try:
+            return values.cast(through)  # ISO 8601 in full: nothing to rearrange
+        except pa.ArrowInvalid:
+            pass  # such as an hour of one digit
+    return iso(values, form).cast(through).cast(kind_)
 
 
 def fits(values: pa.Array, form: str) -> bool:

@@ -289,7 +289,8 @@ def _reader(
             column_names=names,
             skip_rows=dialect.lines,
             encoding="utf8" if dialect.encoding.startswith("utf-8") else dialect.encoding,
-            block_size=_BLOCK,
+            # Wide tables in blocks of enough rows, or each block costs more than its values.
+            block_size=min(max(_BLOCK, len(names) << 16), 16 * _BLOCK),
             use_threads=handler is None,
         ),
         parse_options=arrow_csv.ParseOptions(

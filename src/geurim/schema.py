@@ -214,8 +214,12 @@ def guesses(source: Source) -> list[dict[str, Json]]:
     return made
 
 
-def write_schema(source_or_profile: Source | Profile, path: str | Path) -> str:
-    """Write the guesses as a schema file to be edited; returns the path. An existing file stays.
+def write_schema(
+    source_or_profile: Source | Profile, path: str | Path, *, overwrite: bool = False
+) -> str:
+    """Write the guesses as a schema file to be edited; returns the path.
+
+    An existing file stays, unless `overwrite`.
 
     Of a profile, the roles, entities and locales that analysis found are written too.
     """
@@ -233,7 +237,7 @@ def write_schema(source_or_profile: Source | Profile, path: str | Path) -> str:
             if value not in (None, []):
                 lines.append(f"{key} = {_toml(value)}")
         lines.append("")
-    with claim(target, overwrite=False) as temporary:
+    with claim(target, overwrite=overwrite) as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
     return str(target)
 
