@@ -1,9 +1,9 @@
 """The docs are tests: their examples run, and they name every command and every public name.
 
-A `python` block is executed; blocks of one page share their names. A `console` block holds lines
-that start with "$ " and the output of each. Output is compared line by line, after replacing what
-differs from run to run (times). A line "…" stands for any number of lines. Every page runs in a
-fresh folder that holds planes.csv, written by examples/tables.py.
+A `python` block is executed; blocks of one page share their names; a `text` block right after it is
+what it prints. A `console` block holds lines that start with "$ " and the output of each. Output is
+compared line by line, after replacing what differs from run to run (times). A line "…" stands for
+any number of lines. Every page runs in a fresh folder with planes.csv, from examples/tables.py.
 """
 
 import os
@@ -24,7 +24,7 @@ PAGES = sorted(
     for p in [ROOT / "README.md", ROOT / "README.ko.md", *ROOT.glob("docs/*.md")]
     if p.name != "extending.md"  # has a test of its own
 )
-BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^```(python|console|text)\n(.*?)^```$", re.M | re.S)
 VARIES = [
     (re.compile(r"\d+\.\d+ s\b"), "# s"),  # how long it took
 ]
@@ -51,10 +51,10 @@ def test_every_example_of_a_page_runs_and_prints_what_the_page_says(
     for kind, text in blocks(page):
         if kind == "console":
             _console(text)
-        else:
+        elif kind == "python":
             exec(compile(text, str(page), "exec"), names)
-            printed = [line[2:] for line in text.splitlines() if line.startswith("# ")]
-            assert_matches(capsys.readouterr().out, "\n".join(printed))
+        else:
+            assert_matches(capsys.readouterr().out, text)
 
 
 def _console(text: str) -> None:

@@ -36,6 +36,7 @@ from geurim.arguments import (
 if TYPE_CHECKING:
     from geurim.contract import Fitted, Profile, Source
     from geurim.verify import Report
+    from geurim.verify.gate import Gate
 
 
 @click.group(
@@ -242,9 +243,11 @@ def verify(
       geurim verify out.parquet --real train.csv --holdout test.csv --target income -o report.html
       geurim verify out.parquet --real people.csv --gate gate.toml --json report.json
     """
+    from geurim.verify.gate import load_gate
+
     run: Run = ctx.obj
     check_free([output, json_output], overwrite)
-    limits = _load_gate(gate)
+    limits = load_gate(gate) if gate else None
     with run.bars() as progress:
         report = geurim.verify(
             geurim.read(synthetic, table=table, schema=schema),
@@ -467,14 +470,6 @@ def _save_analysis(
         write_schema(replace(profile, schema=source.schema), schema, overwrite=overwrite)
 
 
-def _load_gate(path: str | None) -> Any:
-    if path is None:
-        return None
-    from geurim.verify.gate import load_gate
-
-    return load_gate(path)
-
-
 def _save_report(report: Report, html: str | None, json_path: str | None) -> None:
     if html:
         report.save_html(html)
@@ -483,13 +478,20 @@ def _save_report(report: Report, html: str | None, json_path: str | None) -> Non
 
 
 def _show_report(run: Run, report: Report) -> None:
-    from geurim.terminal import table
+    from geurim.terminal import printable
 
-    rows = [(f.verdict, f.question, f.text) for f in report.findings]
-    run.say(table(["verdict", "question", "finding"], rows))
-    run.say(f"Verdict: {report.verdict}")
+    for line in report.summary():
+        run.say(printable(line))
 
 
-def _judge(run: Run, report: Report, limits: Any) -> int:
-    """The exit code: by the gate's limits where there are some, else by the verdict."""
-    return int(report.verdict == "fail")
+def _judge(run: Run, report: Report, limits: Gate | None) -> int:
+    """The exit code: by the gate's conditions where there is one, else by the verdict."""
+    from geurim.terminal import printable
+    from geurim.verify.gate import gate
+
+    problems = gate(report, limits)
+    if limits is not None:
+        run.say(f"Gate: {f'{len(problems)} not kept' if problems else 'kept'}")
+        for problem in problems:
+            run.say(printable(f"  {problem}"))
+    return int(bool(problems))
