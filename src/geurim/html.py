@@ -29,6 +29,7 @@ sans-serif;overflow-wrap:anywhere}
 h1{font-size:28px;line-height:1.2;margin:0 0 8px}h2{font-size:22px;margin:40px 0 8px}
 h3{font-size:16px;margin:0 0 4px}p{margin:6px 0}.dim{color:var(--dim)}.small{font-size:13px}
 .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(330px,1fr));gap:14px;margin:12px 0}
+.four{grid-template-columns:repeat(auto-fill,minmax(230px,1fr))}
 .card{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:12px}
 .wide{grid-column:1/-1}
 .tag{font-weight:600;white-space:nowrap}.tag.pass{color:var(--pass)}.tag.warn{color:var(--warn)}
@@ -263,10 +264,11 @@ def intervals(
 ) -> str:
     """Dots with whiskers: (label, low, value, high, reference or None, verdict), one a line.
 
-    The reference is a grey diamond. All rows share one axis.
+    The reference is a grey diamond. All rows share one axis, from 0 where that is not far.
     """
     ends = [v for r in rows for v in (*r[1:4], r[4]) if v is not None and math.isfinite(v)]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    low = 0.0 if 0 < low < 0.3 * high else low
     span = (high - low) or 1.0
 
     def place(v: float) -> float:

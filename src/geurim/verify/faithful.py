@@ -110,6 +110,7 @@ def _histogram(
     return {
         "edges": edges.tolist(),
         "axis": axis_kind(column.type),
+        "whole": pa.types.is_integer(column.type),
         **shares,
         "missing": lost,
     }
@@ -307,7 +308,7 @@ def c2st(c: Comparison) -> list[Finding]:
     ideal = 0.5 + drift
     verdict = judge("c2st_auc", found.auc - ideal, low - ideal, high - ideal)
     told = low - ideal > TOLERANCES["c2st_auc"][0] / 2
-    telltales = [_telltale(c, column) for column in list(found.importance)[:3]] if told else []
+    telltales = [_telltale(c, name) for name in list(found.importance)[:3]] if told else []
     return [
         Finding(
             question="faithful",
@@ -381,6 +382,7 @@ def _telltale(c: Comparison, name: str) -> dict[str, Json]:
     pooled = (synthetic + training) / 2
     spread = np.sqrt(pooled * (1 - pooled) * (1 / c.synthetic.count + 1 / c.training.count))
     gap = np.where(np.abs(synthetic - training) > 4 * spread, np.abs(synthetic - training), 0)
+    gap[training * c.training.count < SHOWN - 0.5] *= levels.column.kind == "axis"
     if column.kind == "axis":
         seen = [seen_share(r.axis[name], c.training.axis[name]) for r in (c.synthetic, c.holdout)]
         if seen[1] - seen[0] > max(0.1, gap.max()):
@@ -390,13 +392,28 @@ def _telltale(c: Comparison, name: str) -> dict[str, Json]:
                 f"exactly; {percent(seen[1])} of the holdout's do.",
             }
     if gap.max() == 0:
-        return {
-            "column": name,
-            "text": "By itself it looks right: it is how it goes with other columns.",
-        }
+        return {"column": name, "text": "By itself it looks right. " + _partner(c, column)}
     at = int(np.argmax(gap))
     return {
         "column": name,
         "text": f"{value_text(levels, at, axis_text(column.type))}: {percent(synthetic[at])} of "
         f"the synthetic rows, {percent(training[at])} of the real ones.",
     }
+
+
+def _partner(c: Comparison, column: Column) -> str:
+    """The column with which this one goes least as it should, in words."""
+    others = [x for x in c.of("axis", "codes") if x.name != column.name][:PAIR_COLUMNS]
+    cuts = [cut(x, c.training, 8) for x in (column, *others)]
+    made, real = (
+        association(joint_counts(r, cuts).sum(axis=0), cuts)[0, 1:]
+        for r in (c.synthetic, c.training)
+    )
+    gap = np.nan_to_num(np.abs(made - real))
+    if not len(gap) or gap.max() < 0.02:
+        return "It is how it goes with several other columns together."
+    at = int(np.argmax(gap))
+    return (
+        f"It is how it goes with {others[at].name!r}: their dependence (0 none, 1 full) is "
+        f"{made[at]:.2f}, and {real[at]:.2f} in the real rows."
+    )

@@ -6,6 +6,7 @@ hold. Sizes are bounded: the worst 40 columns are plotted, the worst 400 finding
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from geurim import html
 from geurim.contract import Finding, Json, Lineage, Verdict
 from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number, percent
 from geurim.verify.report import WORDS, Report, clean, tally
+from geurim.verify.text import AXES
 from geurim.verify.verdict import ORDER
 
 PLOTS = 40
@@ -66,7 +68,7 @@ def _top(report: Report) -> str:
     notes = "".join(f"<p class='small dim'>{esc(n)}</p>" for n in report.notes)
     return (
         f"<h1>Verdict: {tag(report.verdict)}</h1><p>{MEANING[report.verdict]} {counts}</p>"
-        f'<div class="grid">{boxes}</div>{notes}'
+        f'<div class="grid four">{boxes}</div>{notes}'
         '<p class="small dim">How to read this page: every check is made on the synthetic rows '
         "and also on real rows held out. The second figure shows how far apart honest rows are "
         "by luck alone; synthetic rows cannot be expected to do better. The range in brackets is "
@@ -103,6 +105,8 @@ def _words(finding: Finding) -> str:
 
 
 def _dots(findings: Sequence[Finding], axis: Callable[[float], str] = percent) -> str:
+    if not any(f.value or f.reference for f in findings):
+        return ""
     rows = [
         (", ".join(f.columns) or f.name, f.low, f.value, f.high, f.reference, f.verdict)
         for f in findings
@@ -146,7 +150,7 @@ def _column(finding: Finding) -> str:
             details["edges"],
             series,
             missing=missing if any(missing) else None,
-            axis=_axis(details.get("axis", "number")),
+            axis=_axis(details),
         )
     else:
         labels = [*details["labels"], f"{details['pooled']:,} others", "not in real", "missing"]
@@ -155,10 +159,13 @@ def _column(finding: Finding) -> str:
     return card(finding.columns[0], plot, _words(finding))
 
 
-def _axis(kind: str) -> Callable[[float], str]:
-    from geurim.verify.text import AXES
-
-    return AXES.get(kind, AXES["number"])
+def _axis(details: Json) -> Callable[[float], str]:
+    """How a column's places are written; whole numbers stand in the middle of their bins."""
+    edges = details["edges"]
+    write = AXES[details["axis"]]
+    if not details["whole"]:
+        return write
+    return lambda v: write(math.ceil(v) if v == edges[0] else math.floor(v))
 
 
 def _pairs(findings: list[Finding]) -> list[str]:
@@ -250,11 +257,11 @@ def _useful(findings: list[Finding]) -> list[str]:
         if not d:
             out.append(card("Training on synthetic rows", _words(finding)))
             continue
-        score = _named(findings, "tstr_score")[0]
+        low, high = d["interval"]
         plot = intervals(
             [
                 ("trained on real", d["real"], d["real"], d["real"], None, "info"),
-                ("trained on synthetic", score.low, score.value, score.high, None, "info"),
+                ("trained on synthetic", low, d["synthetic"], high, None, finding.verdict),
             ]
         )
         words = f"<p class='small dim'>{esc(d['metric'])}; higher is better, 1 is perfect.</p>"

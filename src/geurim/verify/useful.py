@@ -35,7 +35,7 @@ class Task:
 
 
 def tstr(c: Comparison) -> list[Finding]:
-    """The gap between training on real and on synthetic rows, and the score it leaves."""
+    """The gap between the scores of training on real and on synthetic rows."""
     if c.target is None:
         return [
             _info("Not judged: name a target, the column that someone would predict (--target).")
@@ -145,7 +145,12 @@ def _findings(
         verdict = "info"
         note = " The generator may have seen the rows tested on, so this cannot be a pass."
     own = stats.spread_interval(float(synthetic[0]), synthetic[1:])
-    details = {"metric": task.metric, "real": float(real[0]), "synthetic": float(synthetic[0])}
+    details = {
+        "metric": task.metric,
+        "real": float(real[0]),
+        "synthetic": float(synthetic[0]),
+        "interval": list(own),
+    }
     assert c.target is not None
     return [
         Finding(
@@ -160,20 +165,6 @@ def _findings(
             text=f"Predicting {c.target!r} of real rows held out: {task.metric} "
             f"{synthetic[0]:.3f} when trained on synthetic rows, {real[0]:.3f} when trained on "
             f"real ones.{note}",
-            columns=(c.target,),
-            details=details,
-        ),
-        Finding(
-            question="useful",
-            name="tstr_score",
-            value=float(synthetic[0]),
-            low=own[0],
-            high=own[1],
-            reference=float(real[0]),
-            count=count,
-            verdict="info",
-            text=f"{task.metric} of a model trained on synthetic rows; beside it, of one trained "
-            "on real rows. Both tested on the same real rows.",
             columns=(c.target,),
             details=details,
         ),
