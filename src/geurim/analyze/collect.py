@@ -99,15 +99,13 @@ class Column:
 
     @property
     def distinct(self) -> int:
-        """Exact, except numbers of a thinned table: estimated (GEE of Charikar et al. 2000)."""
-        if not self.ordered:
-            return len(self.counts[0])
-        seen, size = len(self.points[0]), len(self.sorted)
-        if not self.thinned or not size:
-            return seen
-        once = int((self.points[1] == 1).sum())
+        """Exact, or where only the sample tells, estimated (GEE of Charikar et al. 2000)."""
+        counts = self.points[1] if self.ordered else self.counts[1]
+        if not self.thinned or self.counted is not None or not len(counts):
+            return len(counts)
+        once, size = int((counts == 1).sum()), int(counts.sum())
         share = self.present if once == size else float(np.sqrt(self.present / size)) * once
-        return min(self.present, round(seen - once + share))
+        return min(self.present, round(len(counts) - once + share))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
