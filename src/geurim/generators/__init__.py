@@ -69,9 +69,7 @@ def fit(
     from geurim.generators.anew import Anew
     from geurim.generators.table import Table
 
-    settings: Generator = (
-        generator_class(generator)() if isinstance(generator, str) else generator
-    )
+    settings: Generator = generator_class(generator)() if isinstance(generator, str) else generator
     seed = secrets.randbits(63) if seed is None else seed
     if data is None and profile is None:
         raise SettingError("Nothing to fit: data and profile are both None. Give one of them.")
@@ -84,18 +82,14 @@ def fit(
         profile = analyze(source, progress=progress) if profile is None else profile
     assert profile is not None
     learned = [n for n in profile.schema.names if profile.columns[n]["role"] in LEARNED]
-    rng_learn, rng_anew = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2)
-    )
+    rng_learn, rng_anew = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     inner = settings.fit(source and select(source, learned), profile, rng_learn, progress)
     return Table(
         schema=source.schema if source else profile.schema,
         profile=profile,
         learned=inner,
         anew=Anew.plan(profile, source, rng_anew),
-        lineage=Lineage.made(
-            repr(settings), seed=seed, parents=((source or profile).lineage,)
-        ),
+        lineage=Lineage.made(repr(settings), seed=seed, parents=((source or profile).lineage,)),
     )
 
 

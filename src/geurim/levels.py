@@ -1,0 +1,225 @@
+"""A column as a finite scale of levels: what a model of discrete outcomes learns and draws.
+
+A category is a level. On an axis, a value held by many rows is a level of its own (a point), and
+what lies between is cut into cells of at least `cell_rows` rows; so a column that mixes a continuous
+part with repeated values keeps both. Missing is the last level. Decoding draws inside a cell,
+on the grid that the values lie on (whole numbers, cents, days), so no cell gives back its rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geurim.columns import from_axis, is_ordered, to_axis, to_codes
+from geurim.contract import Json
+
+BINS = 96  # at most so many bins of a column when it predicts another
+FEW = 256  # a scale of so few values is not cut into cells
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Levels:
+    """The scale of one column. `size` levels, of which the last is missing where `missing`.
+
+    Ordered columns: `low` and `high` (size,), the ends of each cell, equal for a point; `step`,
+    the grid's step, 0 where there is none; `origin`, a point of the grid. Others: `values`, the
+    categories. `bins` (size,) uint8: the coarser scale for use as a predictor.
+    """
+
+    kind: pa.DataType
+    size: int
+    missing: bool
+    bins: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+    step: float = 0.0
+    origin: float = 0.0
+    decimals: int = 0
+    values: pa.Array | None = None
+
+    @property
+    def ordered(self) -> bool:
+        return self.low is not None
+
+    def encode(self, column: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Codes (N,) int64. A value between two cells goes to the lower one, a new category to -1."""
+        top = self.size - 1
+        if self.low is None:
+            codes = to_codes(column, self.values)
+            if self.missing:
+                codes[np.asarray(column.is_null())] = top
+            return codes
+        axis = to_axis(column)
+        codes = np.searchsorted(self.low, axis, side="right") - 1
+        # NaN sorts last, as a value above all.
+        codes = np.clip(codes, 0, len(self.low) - 1)
+        empty = np.isnan(axis)
+        if empty.any():
+            codes[empty] = top if self.missing else -1
+        return codes
+
+    def decode(self, codes: np.ndarray, rng: np.random.Generator) -> pa.Array:
+        """Values (N,) of the column's own type, drawn inside their cells."""
+        if self.low is not None:
+            return from_axis(self.place(codes, rng), self.kind)
+        if self.missing:
+            absent = codes == self.size - 1
+            return self.values.take(pa.array(codes, mask=absent if absent.any() else None))
+        return self.values.take(pa.array(codes))
+
+    def place(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Axis values (N,) float64 drawn inside the cells of `codes`; NaN where missing."""
+        assert self.low is not None and self.high is not None
+        low, width = _padded(self.low, self.missing), _padded(self.high - self.low, self.missing)
+        values = low[codes]
+        if not self.high.size or np.nanmax(width) == 0:
+            return values
+        spread = width[codes]
+        inside = np.flatnonzero(spread > 0)
+        u = rng.random(len(inside))
+        if self.step > 0:
+            steps = np.floor(u * (spread[inside] / self.step + 1.0 + 1e-9))
+            moved = values[inside] + steps * self.step
+            values[inside] = np.round(moved, self.decimals) if self.decimals else moved
+        else:
+            values[inside] += u * spread[inside]
+        return values
+
+    def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
+        """What a model file holds of it."""
+        arrays = {"bins": self.bins}
+        if self.low is not None and self.high is not None:
+            arrays |= {"low": self.low, "high": self.high}
+        values = None if self.values is None else self.values.to_pylist()
+        keys = ("size", "missing", "step", "origin", "decimals")
+        return {k: getattr(self, k) for k in keys} | {"values": values}, arrays
+
+    @classmethod
+    def from_state(
+        cls, kind: pa.DataType, state: dict[str, Json], arrays: dict[str, np.ndarray]
+    ) -> Levels:
+        values = state["values"]
+        values = None if values is None else pa.array(values, kind)
+        return cls(kind=kind, **{**state, "values": values}, **arrays)
+
+
+def learn(column: pa.Array, cell_rows: int = 10, most: int = 2000) -> tuple[Levels, np.ndarray]:
+    """The scale of a column, and the column's codes on it (N,).
+
+    `cell_rows`: the fewest rows of a cell. `most`: the most cells, about.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    learner = _learn_ordered if is_ordered(column.type) else _learn_categories
+    return learner(column, cell_rows, most)
+
+
+def _learn_categories(column: pa.Array, cell_rows: int, most: int) -> tuple[Levels, np.ndarray]:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    coded = column.dictionary_encode()
+    raw = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    count = np.bincount(raw[raw >= 0], minlength=len(coded.dictionary))
+    order = np.argsort(-count, kind="stable")
+    rank = np.empty(len(order) + 1, np.int64)
+    rank[order] = np.arange(len(order))
+    missing = bool(column.null_count)
+    rank[-1] = len(order)  # where raw is -1
+    codes = rank[raw]
+    size = len(order) + missing
+    bins = np.minimum(np.arange(size), BINS - 1 - missing).astype(np.uint8)
+    if missing and size:
+        bins[-1] = bins[-2] + 1 if size > 1 else 0
+    levels = Levels(
+        kind=kind,
+        size=size,
+        missing=missing,
+        bins=bins,
+        values=coded.dictionary.take(pa.array(order)).cast(kind),
+    )
+    return levels, codes
+
+
+def _learn_ordered(column: pa.Array, cell_rows: int, most: int) -> tuple[Levels, np.ndarray]:
+    axis = to_axis(column)
+    present = ~np.isnan(axis)
+    unique, place, count = np.unique(axis[present], return_inverse=True, return_counts=True)
+    total = int(present.sum())
+    missing = total < len(axis)
+    step, decimals = _grid(unique, column.type)
+    cell = _cells(unique, count, max(cell_rows, total / most)) if total else place
+    first = np.flatnonzero(np.diff(cell, prepend=-1))
+    last = np.append(first[1:], len(unique)) - 1
+    cells = len(first)
+    codes = np.full(len(axis), cells, np.int64)
+    codes[present] = cell[place]
+    weight = np.bincount(codes, minlength=cells + missing)
+    levels = Levels(
+        kind=column.type,
+        size=cells + missing,
+        missing=missing,
+        bins=_bins(weight, missing),
+        low=unique[first] if cells else np.empty(0),
+        high=unique[last] if cells else np.empty(0),
+        step=step,
+        origin=float(unique[0]) if cells and np.isfinite(unique[0]) else 0.0,
+        decimals=decimals,
+    )
+    return levels, codes
+
+
+def _cells(unique: np.ndarray, count: np.ndarray, rows: float) -> np.ndarray:
+    """The cell (U,) of each of the sorted distinct values: points first, the rest by their mass."""
+    few = len(unique) <= FEW and count.sum() >= 10 * len(unique)
+    point = np.ones(len(unique), bool) if few else (count >= rows) | np.isinf(unique)
+    # A run is a point, or all that lies between two points.
+    run = np.cumsum(point | np.append(True, point[:-1])) - 1
+    start = np.flatnonzero(np.diff(run, prepend=-1))
+    before = np.cumsum(count) - count
+    within = before - before[start][run]
+    parts = np.maximum(1, np.add.reduceat(count, start) // rows).astype(np.int64)
+    part = np.minimum((within // rows).astype(np.int64), parts[run] - 1)
+    changed = (np.diff(run, prepend=-1) != 0) | (np.diff(part, prepend=-1) != 0)
+    cells: np.ndarray = np.cumsum(changed) - 1
+    return cells
+
+
+def _bins(weight: np.ndarray, missing: bool) -> np.ndarray:
+    """Bins (size,) of ordered levels: equal mass, finer towards both ends; missing has its own."""
+    size = len(weight)
+    if size <= BINS:
+        return np.arange(size, dtype=np.uint8)
+    mass = weight[: size - missing]
+    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
+    even = np.arange(1, 64) / 64
+    ends = 0.5 ** np.arange(7, 14)
+    cuts = np.sort(np.concatenate([even, ends, 1 - ends]))
+    bins = np.unique(np.searchsorted(cuts, middle), return_inverse=True)[1]
+    if missing:
+        bins = np.append(bins, bins[-1] + 1)
+    return bins.astype(np.uint8)
+
+
+def _grid(unique: np.ndarray, kind: pa.DataType) -> tuple[float, int]:
+    """The largest step such that all values lie on a grid, and its decimals; 0 where there is none."""
+    finite = unique[np.isfinite(unique)]
+    if len(finite) < 2:
+        return (0.0 if pa.types.is_floating(kind) else 1.0), 0
+    for decimals in range(7):
+        scaled = finite * 10.0**decimals
+        whole = np.rint(scaled)
+        if np.abs(whole).max() > 2**53:
+            break
+        if np.abs(scaled - whole).max() < 1e-6:
+            step = int(np.gcd.reduce(np.diff(whole).astype(np.int64)))
+            return step / 10.0**decimals, decimals
+    return 0.0, 0
+
+
+def _padded(values: np.ndarray, missing: bool) -> np.ndarray:
+    return np.append(values, np.nan) if missing else values
