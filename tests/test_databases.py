@@ -137,6 +137,22 @@ def test_zones_come_back_as_the_same_instants(url: str) -> None:
     ).to_pylist()  # fmt: skip
 
 
+def test_no_value_is_changed_in_silence(url: str) -> None:
+    large = pa.table({"a": pa.array([2**64 - 1, 1], pa.uint64())})
+    fine = pa.table({"a": pa.array([1, 2], pa.timestamp("ns"))})
+    for table in (large, fine):
+        try:
+            write(source_of(table), url, table="t", overwrite=True)
+        except DataError as error:
+            assert "'a' does not fit" in str(error)
+            continue
+        got = read(url, table="t").to_arrow()["a"]
+        assert got.cast(table["a"].type).equals(table["a"])
+    whole = pa.table({"a": pa.array([1000, None], pa.timestamp("ns"))})
+    write(source_of(whole), url, table="t", overwrite=True)
+    assert read(url, table="t").to_arrow()["a"].cast("timestamp[ns]").equals(whole["a"])
+
+
 _name = st.text(
     st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=15
 ).filter(lambda s: len(s.encode()) < 60)
@@ -301,7 +317,9 @@ def test_sqlite_types_come_from_what_is_declared_and_what_is_there(tmp_path: Pat
     assert rows["i"][2] == 2**63 - 1 and rows["dirty"] == [5, None, None]
     assert rows["code"] == ["007", "?", "NA"] and rows["mixed"] == ["1", "x", "2.5"]
     assert source.schema.field("price").metadata[b"geurim.decimals"] == b"2"
-    assert "at least 2 are numbers" in next(g["why"] for g in guesses(source) if g["column"] == "mixed")
+    assert "at least 2 are numbers" in next(
+        g["why"] for g in guesses(source) if g["column"] == "mixed"
+    )
 
 
 def test_a_sqlite_file_may_be_named_like_any_file(tmp_path: Path) -> None:

@@ -326,6 +326,12 @@ def test_one_row_and_one_column_simply_work(put: Any) -> None:
     assert read(put("a,b\n7,x\n")).rows == 1
 
 
+def test_a_very_long_value_and_a_rare_nul_simply_work(put: Any) -> None:
+    long = "x" * 1_000_000
+    source = read(put(f"a,b\n1,{long}\n2,y\0z{'.' * 99}\n"))
+    assert column(source, "b")[0] == long and column(source, "b")[1].startswith("y\0z")
+
+
 def test_hostile_names_are_only_names(put: Any) -> None:
     names = ["row", "weight", 'say "hi"', "이름", "a b", "select", "'; drop table x"]
     text = ",".join('"' + n.replace('"', '""') + '"' for n in names)

@@ -111,6 +111,15 @@ def test_decimals_and_formats_show_in_csv_as_they_were_read(tmp_path: Path) -> N
     assert Path(where).read_text() == text
 
 
+def test_small_decimals_are_written_without_exponent(tmp_path: Path) -> None:
+    field = pa.field("a", pa.float64(), metadata={b"geurim.decimals": b"8"})
+    exact = pa.array([Decimal("0"), Decimal("1E-19"), None], pa.decimal128(21, 19))
+    table = pa.table([[0.0, 1.2e-7, 3.0], exact], schema=pa.schema([field, ("b", exact.type)]))
+    assert Path(write(source_of(table), tmp_path / "x.csv")).read_text().splitlines()[1:] == [
+        "0.00000000,0.0000000000000000000", "0.00000012,0.0000000000000000001", "3.00000000,"
+    ]  # fmt: skip
+
+
 def test_fixed_decimals_survive_what_no_decimal_holds(tmp_path: Path) -> None:
     field = pa.field("a", pa.float64(), metadata={b"geurim.decimals": b"2"})
     values = [1.005, 1e300, math.inf, math.nan, None, -0.001, 2.999]

@@ -155,7 +155,8 @@ def fail(address: Address, doing: str, error: BaseException) -> GeurimError:
         )
     if "Could not set lock" in str(error) or "database is locked" in str(error):
         return ConnectionFailed(f"{address.shown} is in use by another program. {said}")
-    return DataError(f"{address.shown} could not {doing}: {said}. Check the table or the query.")
+    what = "Check the table or the query." if doing == "be read" else "All is as it was before."
+    return DataError(f"{address.shown} could not {doing}: {said.rstrip('.')}. {what}")
 
 
 def read_database(url: str, table: str | None, query: str | None, declared: Schema) -> Raw:

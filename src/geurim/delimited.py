@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import gzip
 import hashlib
@@ -81,7 +82,7 @@ def scan(path: Path, encoding: str | None) -> Scan:
     found = next((name for bom, name in _BOMS if head.startswith(bom)), None)
     utf8 = _still(utf8, b"", final=True)
     if encoding is None and found is None:
-        if nuls and (utf8 is None or nuls * 100 > size):
+        if nuls and (utf8 is None or nuls * 10 > size):
             raise DataError(
                 f"{path.name!r} is not a text file: it holds {nuls:,} NUL bytes. If it is text in "
                 f"UTF-16, say encoding = 'utf-16-le' in a schema."
@@ -151,10 +152,11 @@ def find_dialect(path: Path, found: Scan, declared: Schema) -> Dialect:
     rows = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
     try:
         first = next((row for row in rows if row), None)
-        lines = rows.line_num
-        second = next((row for row in rows if row), None)
     except csv.Error as error:
-        raise DataError(f"Cannot read the header of {path.name!r}: {error}.") from error
+        raise DataError(f"Cannot read the header of {path.name!r}: {error}. Correct it.") from error
+    lines, second = rows.line_num, None
+    with contextlib.suppress(csv.Error):  # a value too long for Python's csv is not for Arrow's
+        second = next((row for row in rows if row), None)
     if first is None:
         raise DataError(f"{path.name!r} is empty. Give a file with a header and rows.")
     if declared.header is False:
@@ -176,10 +178,8 @@ def _separator(head: str, path: Path) -> str:
     for separator in SEPARATORS:
         reader = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
         counts: list[int] = []
-        try:
+        with contextlib.suppress(csv.Error):
             counts.extend(len(row) for row, _ in zip(reader, range(100), strict=False) if row)
-        except csv.Error:
-            continue
         # The last line may be cut off by the end of the sample.
         counts = counts[:-1] if len(counts) > 2 else counts
         if not counts or counts[0] < 2:

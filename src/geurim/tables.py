@@ -94,7 +94,9 @@ def _sqlite(
                 _sqlite_make(connection, address, table, source.schema, overwrite)
                 marks = ", ".join("?" * len(source.schema))
                 insert = f"INSERT INTO {quoted(table)} VALUES ({marks})"
+                kinds = {f.name: _sqlite_arrow(f.type) for f in source.schema}
                 for batch in batches:
+                    batch = _safely(batch, pa.schema(list(kinds.items())))
                     columns = [
                         _sqlite_values(a, f)
                         for a, f in zip(batch.columns, source.schema, strict=True)
@@ -120,6 +122,10 @@ def _sqlite_make(
         connection.execute(f"DROP TABLE {quoted(found[1])}")
     columns = ", ".join(f"{quoted(f.name)} {_sqlite_type(f)}" for f in schema)
     connection.execute(f"CREATE TABLE {quoted(table)} ({columns})")
+
+
+def _sqlite_arrow(kind: pa.DataType) -> pa.DataType:
+    return pa.int64() if pa.types.is_uint64(kind) else kind
 
 
 def _sqlite_type(found: pa.Field) -> str:
@@ -159,7 +165,7 @@ def _duckdb(
         there = [t for t in duckdb_tables(connection) if t.lower() == table.lower()]
         if there and not overwrite:
             raise _exists(table, address)
-        feed = _Feed(source.schema, batches)
+        feed = _Feed(batches, {f.name: f.type for f in source.schema})
         connection.execute("BEGIN")
         try:
             if there:
@@ -174,12 +180,26 @@ def _duckdb(
             raise
 
 
+def _safely(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch in the types of `schema`; DataError where a value would not stay what it is."""
+    arrays = []
+    for values, found in zip(batch.columns, schema, strict=True):
+        try:
+            arrays.append(values if values.type == found.type else values.cast(found.type))
+        except pa.ArrowInvalid as error:
+            raise DataError(
+                f"Column {found.name!r} does not fit into a table: {error}. Write Parquet, or "
+                f"make the column coarser."
+            ) from error
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
 class _Feed:
     """Batches for a driver that pulls them, which would hide what went wrong in making them."""
 
-    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    def __init__(self, batches: Iterator[pa.RecordBatch], kinds: dict[str, pa.DataType]) -> None:
         self._failure: BaseException | None = None
-        plain = pa.schema([f.remove_metadata() for f in schema])
+        plain = pa.schema(list(kinds.items()))
         self.reader = pa.RecordBatchReader.from_batches(plain, self._pull(batches, plain))
 
     def _pull(
@@ -187,7 +207,7 @@ class _Feed:
     ) -> Iterator[pa.RecordBatch]:
         try:
             for batch in batches:
-                yield pa.RecordBatch.from_arrays(batch.columns, schema=plain)
+                yield _safely(batch, plain)
         except BaseException as error:
             self._failure = error
             raise
@@ -205,7 +225,7 @@ def _postgresql(
     batches: Iterator[pa.RecordBatch],
     overwrite: bool,
 ) -> None:
-    feed = _Feed(source.schema, batches)
+    feed = _Feed(batches, {f.name: _postgresql_type(f.type) for f in source.schema})
     with closing(open_postgresql(address)) as connection, closing(connection.cursor()) as cursor:
         try:
             schema, name, there = _postgresql_place(cursor, table)
@@ -220,6 +240,15 @@ def _postgresql(
                 connection.rollback()
             feed.reraise(error)
             raise
+
+
+def _postgresql_type(kind: pa.DataType) -> pa.DataType:
+    """The type that the driver writes without changing a value in silence."""
+    if pa.types.is_uint64(kind):
+        return pa.decimal128(20, 0)
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    return kind
 
 
 def _postgresql_place(cursor: Any, table: str) -> tuple[str, str, str | None]:

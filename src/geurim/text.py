@@ -43,6 +43,8 @@ def shown(values: pa.Array, found: pa.Field) -> pa.Array:
     form = notes.get(b"geurim.format")
     if pa.types.is_floating(kind):
         return _numbers(values, notes.get(b"geurim.decimals"))
+    if pa.types.is_decimal(kind):
+        return _decimals(values)
     if form is not None and (pa.types.is_date(kind) or pa.types.is_time(kind)):
         return dates.render(values, form.decode())
     if form is not None and pa.types.is_timestamp(kind):
@@ -64,10 +66,20 @@ def _numbers(values: pa.Array, decimals: bytes | None) -> pa.Array:
         return values.cast(pa.string())
     finite = pc.and_kleene(pc.is_finite(values), pc.less(pc.abs(values), 1e15))
     fixed = pc.if_else(finite, values, pa.scalar(None, values.type))
-    made = fixed.cast(pa.decimal128(38, int(decimals)), safe=False).cast(pa.string())
+    made = _decimals(fixed.cast(pa.decimal128(38, int(decimals)), safe=False))
     if fixed.null_count == values.null_count:
         return made
     return pc.coalesce(made, values.cast(pa.string()))
+
+
+def _decimals(values: pa.Array) -> pa.Array:
+    """Decimals as text, without the exponent that Arrow gives to small ones ("0E-7")."""
+    made = values.cast(pa.string())
+    odd = pc.fill_null(pc.match_substring(made, "E"), False)
+    if not odd.true_count:
+        return made
+    plain = [format(v, "f") for v in values.filter(odd).to_pylist()]
+    return pc.replace_with_mask(made, odd, pa.array(plain, pa.string()))
 
 
 def _quoted(values: pa.Array) -> pa.Array:
@@ -117,7 +129,7 @@ def _json_column(values: pa.Array, found: pa.Field) -> pa.Array:
             )
         return _numbers(values, None)
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
-        return values.cast(pa.string())
+        return shown(values, found)
     if pa.types.is_string(kind):
         return _escaped(values, lambda v: json.dumps(v, ensure_ascii=False))
     return _escaped(shown(values, found), json.dumps)
