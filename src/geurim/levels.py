@@ -1,14 +1,16 @@
 """A column as a finite scale of levels: what a model of discrete outcomes learns and draws.
 
 A category is a level. On an axis, a value held by many rows is a level of its own (a point), and
-what lies between is cut into cells of at least `cell_rows` rows; so a column that mixes a continuous
-part with repeated values keeps both. Missing is the last level. Decoding draws inside a cell,
-on the grid that the values lie on (whole numbers, cents, days), so no cell gives back its rows.
+what lies between is cut into cells of at least `cell_rows` rows; so a column that mixes a
+continuous part with repeated values keeps both. Missing is the last level. Decoding draws inside a
+cell, on the grid that the values lie on (whole numbers, cents, days), so no cell gives back its
+rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,14 +41,14 @@ class Levels:
     step: float = 0.0
     origin: float = 0.0
     decimals: int = 0
-    values: pa.Array | None = None
+    values: Any = None  # pa.Array
 
     @property
     def ordered(self) -> bool:
         return self.low is not None
 
     def encode(self, column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """Codes (N,) int64. A value between two cells goes to the lower one, a new category to -1."""
+        """Codes (N,) int64. Between two cells the lower one is taken; a new category is -1."""
         top = self.size - 1
         if self.low is None:
             codes = to_codes(column, self.values)
@@ -77,7 +79,7 @@ class Levels:
         low, width = _padded(self.low, self.missing), _padded(self.high - self.low, self.missing)
         values = low[codes]
         if not self.high.size or np.nanmax(width) == 0:
-            return values
+            return np.asarray(values)
         spread = width[codes]
         inside = np.flatnonzero(spread > 0)
         u = rng.random(len(inside))
@@ -87,7 +89,7 @@ class Levels:
             values[inside] = np.round(moved, self.decimals) if self.decimals else moved
         else:
             values[inside] += u * spread[inside]
-        return values
+        return np.asarray(values)
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
         """What a model file holds of it."""
@@ -104,7 +106,8 @@ class Levels:
     ) -> Levels:
         values = state["values"]
         values = None if values is None else pa.array(values, kind)
-        return cls(kind=kind, **{**state, "values": values}, **arrays)
+        fields: dict[str, Any] = {**state, **arrays, "values": values}
+        return cls(kind=kind, **fields)
 
 
 def learn(column: pa.Array, cell_rows: int = 10, most: int = 2000) -> tuple[Levels, np.ndarray]:
@@ -206,7 +209,7 @@ def _bins(weight: np.ndarray, missing: bool) -> np.ndarray:
 
 
 def _grid(unique: np.ndarray, kind: pa.DataType) -> tuple[float, int]:
-    """The largest step such that all values lie on a grid, and its decimals; 0 where there is none."""
+    """The largest step of a grid that holds all values, and its decimals; 0 without a grid."""
     finite = unique[np.isfinite(unique)]
     if len(finite) < 2:
         return (0.0 if pa.types.is_floating(kind) else 1.0), 0

@@ -19,7 +19,7 @@ GENERATORS: dict[str, str] = {
     "independent": "geurim.generators.independent:Independent",
     "resample": "geurim.generators.resample:Resample",
 }
-"""Name -> "module:class". A package of its own adds to them by an entry point "geurim.generators"."""
+"""Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
 
 LEARNED = frozenset({"number", "datetime", "category", "constant", "empty"})
 """Roles that a generator learns. Keys, personal data and free text are made anew."""

@@ -41,7 +41,8 @@ class Forest:
         if len(self.feature) > len(self.roots):
             leaf = _fall(leaf, codes, self._offset, self._step, self._is_leaf)
         row = ((bits >> np.uint64(32)) * self._count.take(leaf)) >> np.uint64(32)
-        return self.levels.take(self._start.take(leaf) + row.astype(np.intp)).astype(np.int64)
+        drawn = self.levels.take(self._start.take(leaf) + row.astype(np.intp))
+        return np.asarray(drawn, np.int64)
 
     # What follows is the same as the fields, in the types that make gathering fast.
 
@@ -107,8 +108,8 @@ def learn(
 ) -> Forest:
     """Learn `levels` (N,) given the predictors.
 
-    `group` (levels,): the coarse class of each level, by which splits are chosen. A tree is grown on
-    half of the rows, and on at most `grow_rows`.
+    `group` (levels,): the coarse class of each level, by which splits are chosen. A tree is grown
+    on half of the rows, and on at most `grow_rows`.
     """
     target = group[levels].astype(np.int32)
     classes = int(group.max(initial=0)) + 1

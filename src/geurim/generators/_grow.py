@@ -84,7 +84,8 @@ def grow(
     xlogx = np.zeros(rows + 1, np.float32)
     xlogx[1:] = np.arange(1, rows + 1) * np.log(np.arange(1, rows + 1))
     scales = {p: _Scale(predictors, p, target, classes) for p in features}
-    feature, step = [np.zeros(1, np.int16)], [np.zeros((1, WIDTH), np.int32)]
+    feature = [np.zeros(1, np.int16)]
+    step = [np.zeros((1, WIDTH), np.int32)]
     nodes, front = 1, np.array([0])
     active, place = np.arange(rows), np.zeros(rows, np.int32)
     for _ in range(depth):
@@ -112,7 +113,8 @@ def grow(
         _place(feature, front[split], chosen[split])
         _place(step, front[split], np.where(left[split], child[:, None], child[:, None] + 1))
         feature.append(np.zeros(2 * len(split), np.int16))
-        step.append(np.repeat(np.arange(nodes, nodes + 2 * len(split)), WIDTH).reshape(-1, WIDTH))
+        own = np.arange(nodes, nodes + 2 * len(split), dtype=np.int32)
+        step.append(np.repeat(own, WIDTH).reshape(-1, WIDTH))
         nodes += 2 * len(split)
         local = np.full(len(front), -1)
         local[split] = np.arange(len(split))
@@ -122,7 +124,7 @@ def grow(
         active, place, front = _open(
             active, 2 * local[old] + side, nodes - 2 * len(split), target, classes, 2 * leaf
         )
-    return Tree(feature=np.concatenate(feature), step=np.concatenate(step).astype(np.int32))
+    return Tree(feature=np.concatenate(feature), step=np.concatenate(step))
 
 
 class _Scale:
@@ -202,7 +204,7 @@ def _best_cuts(
     leaf: int,
     charge: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For every node the best cut on one column: net gain (nodes,), codes that go left (nodes, bins)."""
+    """Each node's best cut on one column: net gain (nodes,), codes that go left (nodes, bins)."""
     nodes, classes = total.shape
     counts = _table(place, pair, nodes, bins * classes).astype(np.int32)
     counts = counts.reshape(nodes, bins, classes)

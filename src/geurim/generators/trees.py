@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -104,7 +103,7 @@ class FittedTrees(Fitted):
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
         columns: list[Json] = []
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for i, (name, forest) in enumerate(self.forests.items()):
             level, parts = self.levels[name].state()
             columns.append({"name": name, "levels": level})
