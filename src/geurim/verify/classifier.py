@@ -31,12 +31,21 @@ class Design:
     splits on thousands of categories take minutes.
     """
 
-    def __init__(self, columns: Sequence[Column], training: Rows) -> None:
+    def __init__(self, columns: Sequence[Column], training: Rows, *tables: Rows) -> None:
+        """`tables`: where the commonest categories are counted; else among the training rows.
+
+        Two tables to be told apart must both be counted: categories chosen by one of them, or a
+        level of its own for what one of them lacks, would give honest rows away.
+        """
         self.columns = list(columns)
-        self._scale = {c.name: _range(training.axis[c.name]) for c in columns if c.kind == "axis"}
-        self._rank = {
-            c.name: _alphabet(c) for c in columns if c.kind == "codes" and c.known > CATEGORIES
+        counted = tables or (training,)
+        self._level = {
+            c.name: _levels(c, counted)
+            for c in columns
+            if c.categories is not None and len(c.categories) > CATEGORIES
         }
+        self._scale = {c.name: _range(training.axis[c.name]) for c in columns if c.kind == "axis"}
+        self._rank = {c.name: _alphabet(c) for c in columns if c.name in self._level}
 
     def __call__(self, rows: Rows) -> dict[str, np.ndarray]:
         out: dict[str, np.ndarray] = {}
@@ -48,11 +57,11 @@ class Design:
                 out[f"f{i}m"] = np.isnan(values).astype(np.float32)
                 continue
             codes = rows.codes[column.name]
-            tops = min(column.known, CATEGORIES)
-            pooled = np.where(codes < column.known, np.minimum(codes, tops), tops + 1)
-            out[f"f{i}"] = pooled + 1
-            if column.name in self._rank:
-                out[f"f{i}m"] = self._rank[column.name][codes]  # missing: the last place, -1
+            if column.name not in self._level:
+                out[f"f{i}"] = codes + 1
+                continue
+            out[f"f{i}"] = self._level[column.name][codes]  # missing: the last place, -1
+            out[f"f{i}m"] = self._rank[column.name][codes]
         return out
 
     def features(self) -> list[Any]:
@@ -71,6 +80,17 @@ class Design:
     def name(self, feature: str) -> str:
         """The column behind a feature."""
         return self.columns[int(feature.strip("fm"))].name
+
+
+def _levels(column: Column, tables: Sequence[Rows]) -> np.ndarray:
+    """The level of each category, and of missing at the end: 0, 1 … for the commonest, rest."""
+    assert column.categories is not None
+    size = len(column.categories)
+    counts = sum(np.bincount(t.codes[column.name] + 1, minlength=size + 1)[1:] for t in tables)
+    level = np.full(size + 1, CATEGORIES + 1)
+    level[np.argsort(-np.asarray(counts), kind="stable")[:CATEGORIES]] = np.arange(CATEGORIES) + 1
+    level[-1] = 0
+    return level
 
 
 def _alphabet(column: Column) -> np.ndarray:
@@ -146,7 +166,7 @@ def separate(
 
     The AUC is the mean of the folds', its error from theirs (DeLong). Lopez-Paz & Oquab 2017.
     """
-    design = Design(columns, training)
+    design = Design(columns, training, a, b)
     x_a, x_b = design(a), design(b)
     fold_a, fold_b = (rng.permutation(r.count) % FOLDS for r in (a, b))
     scores_a, scores_b = np.empty(a.count), np.empty(b.count)
