@@ -214,7 +214,6 @@ def test_bad_tables_are_refused_with_a_reason_and_leave_nothing(
 
 
 ODD = {
-    "one_row": "a,b\n1,x\n",
     "two_rows": "a,b\n1,x\n2,y\n",
     "one_column": "a\n" + "".join(f"{i}\n" for i in range(60)),
     "nothing_but_missing": "a,b\n" + "".join(f"{i},\n" for i in range(60)),
@@ -235,7 +234,25 @@ def test_odd_tables_simply_work(name: str, tmp_path: Path) -> None:
     drawn = geurim.read(tmp_path / "out" / "synthetic.parquet")
     assert drawn.schema.names == columns and drawn.rows == 50
     edge = ["sample", tmp_path / "out" / "model.geurim", "--rows", "50", "--edge-cases", "0.1"]
-    run(*edge, "-o", tmp_path / "edge.parquet")
+    done = run(*edge, "-o", tmp_path / "edge.parquet", code=(0, 2))
+    assert done.exit_code == 0 or "no edge cases" in done.stderr  # nothing is rare in some
+
+
+def test_one_row_can_be_learned_but_not_verified(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,x\n")
+    generate = ["generate", tmp_path / "t.csv", "--rows", "5", "-o", tmp_path / "out"]
+    assert "1 real row" in run(*generate, code=2).stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+    run("fit", tmp_path / "t.csv", "-o", tmp_path / "m")
+    run("sample", tmp_path / "m", "--rows", "5", "-o", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text().splitlines()[0].replace('"', "") == "a,b"
+
+
+def test_completed_rows_are_as_many_as_given(here: Path) -> None:
+    Path("given.csv").write_text("manufacturer\nBOEING\nAIRBUS\n")
+    run("sample", "planes.geurim", "--given", "given.csv", "-o", "out.csv")
+    assert geurim.read("out.csv").to_arrow().num_rows == 2
+    assert "--rows" in run("sample", "planes.geurim", "-o", "x.csv", code=2).stderr
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,13 @@ def test_no_row_at_all_is_an_error() -> None:
         split(numbered(0), 0.2, 7)
 
 
+def test_infinite_numbers_are_refused_also_where_they_would_be_held_out() -> None:
+    frame = pa.table({"a": [1.0] * 99 + [float("inf")]})
+    for seed in range(5):
+        with pytest.raises(DataError, match="'a' holds infinite"):
+            split(geurim.read(frame), 0.2, seed)
+
+
 def test_a_folder_of_someone_elses_files_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     (tmp_path / FILES["data"]).touch()

@@ -25,6 +25,7 @@ from geurim.arguments import (
     input_options,
     overwrite_option,
     parse_balance,
+    parse_rows,
     refuse,
     rows_option,
     seed_option,
@@ -143,7 +144,9 @@ def fit(
 
 @main.command()
 @click.argument("model")
-@rows_option
+@click.option(
+    "--rows", type=parse_rows, metavar="N", help="How many: 1000000, 1e6, 1m.  [default: as given]"
+)
 @seed_option
 @click.option("-o", "--output", metavar="OUT", required=True, help="A file, or a database URL.")
 @click.option(
@@ -160,7 +163,7 @@ def fit(
 def sample(
     run: Run,
     model: str,
-    rows: int,
+    rows: int | None,
     seed: int | None,
     output: str,
     to_table: str,
@@ -179,9 +182,12 @@ def sample(
       geurim sample people.geurim --rows 1000 --where "age >= 18" -o adults.csv
       geurim sample people.geurim --rows 1000 --balance sex=uniform -o even.csv
       geurim sample people.geurim --rows 1000 --balance 'income=>50K:0.5' -o rich.csv
+      geurim sample people.geurim --given some.csv -o completed.csv
       geurim sample people.geurim --rows 1000 --edge-cases 0.05 -o rare.csv
       geurim sample people.geurim --rows 1000 -o sqlite:///test.db --to-table people
     """
+    if rows is None and given is None:
+        raise click.UsageError("Give --rows, or --given with the rows to complete.")
     check_free([output], overwrite)
     fitted = geurim.load(model)
     seed = run.seed(seed)
@@ -200,7 +206,7 @@ def sample(
         written = geurim.write(
             drawn, output, table=to_table, overwrite=overwrite, progress=progress
         )
-    run.say(f"Wrote {written}: {rows:,} rows in {run.took()}")
+    run.say(f"Wrote {written}: {drawn.rows:,} rows in {run.took()}")
 
 
 @main.command()
@@ -419,7 +425,8 @@ def _generate_from_data(
         )
     _show_report(run, result.report)
     seconds = ", ".join(f"{step} {s:.1f} s" for step, s in result.seconds.items())
-    run.say(f"Learned from {result.training:,} real rows, held out {result.holdout:,}.")
+    few = " So few rows tell little." if result.training + result.holdout < 20 else ""
+    run.say(f"Learned from {result.training:,} real rows, held out {result.holdout:,}.{few}")
     run.say(f"Rows:   {result.data} ({rows:,} rows)")
     run.say(f"Report: {result.page}")
     run.say(f"Took {run.took()}: {seconds}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from geurim.contract import Generator, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError, TargetExists
@@ -155,6 +156,11 @@ def run(
     with _folder(Path(to), overwrite) as folder:
         with clock.step("read"):
             training, held_out = split(source, holdout, seed)
+            if held_out is None and (training.rows or 0) < 2:
+                raise DataError(
+                    "There is 1 real row, and nothing to compare with it. Give at least 2 rows; "
+                    "or fit and sample, which do not verify."
+                )
         with clock.step("analyze"):
             profile = analyze(training, progress=progress)
             save_profile(profile, folder / FILES["profile"])
@@ -228,6 +234,7 @@ def _settle(source: Source) -> Source:
     batches: list[pa.RecordBatch] = []
     size = rows = 0
     for batch in source.read():
+        _refuse_infinite(batch)  # also in rows held out, which analysis does not see
         rows += batch.num_rows
         size += batch.nbytes
         if size <= _KEEP_BYTES:
@@ -235,6 +242,15 @@ def _settle(source: Source) -> Source:
     if size > _KEEP_BYTES:
         return replace(source, rows=rows)
     return replace(source, rows=rows, read=lambda: iter(batches))
+
+
+def _refuse_infinite(batch: pa.RecordBatch) -> None:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_floating(column.type) and pc.any(pc.is_inf(column)).as_py():
+            raise DataError(
+                f"Column {name!r} holds infinite numbers. "
+                "Replace them with missing values, or with a finite bound."
+            )
 
 
 @contextmanager
