@@ -46,9 +46,7 @@ def test_no_string_held_by_fewer_than_k_rows_is_in_the_profile(values: list[str]
     ),
     st.integers(2, 12),
 )
-def test_bounds_lie_beyond_the_extremes_and_no_lone_value_is_a_quantile(
-    values: list[float], k: int
-) -> None:
+def test_bounds_lie_beyond_the_extremes_that_few_hold(values: list[float], k: int) -> None:
     found = described(values, k)
     shown = found["quantiles"]
     assert len(shown) == 101 and shown[0] == found["min"] and shown[-1] == found["max"]
@@ -57,6 +55,14 @@ def test_bounds_lie_beyond_the_extremes_and_no_lone_value_is_a_quantile(
     assert found["min"] < min(values) or found["min"] == 0 == min(values)
     assert found["max"] > max(values) or found["max"] == 0 == max(values)
     assert found["repeated"] == []
+
+
+def test_no_quantile_is_a_value_that_one_row_holds() -> None:
+    values = np.random.default_rng(9).normal(size=250)
+    assert not set(described(values)["quantiles"]) & set(values)
+    assert set(described(values, k=1)["quantiles"][1:-1]) & set(values)
+    few = described(values[:9])
+    assert not {*few["quantiles"], few["mean"], few["std"]} & {values[:9].mean(), *values[:9]}
 
 
 def test_a_bound_that_many_hold_stays_and_amounts_stay_amounts() -> None:

@@ -278,6 +278,18 @@ def test_the_plan_keeps_no_real_value() -> None:
     assert not [v for c in table.columns for v in c.to_pylist() if json.dumps(v) in text]
 
 
+def test_values_met_again_are_made_again_and_where_none_is_left_it_says_so() -> None:
+    mark = {b"geurim.entity": b"national_id", b"geurim.locale": b"de_DE"}
+    schema = pa.schema([pa.field("id no", pa.string(), metadata=mark)])
+    real = [f"{i:02d}" for i in range(0, 100, 5)]
+    anew = plan(pa.table([pa.array(real * 3)], schema=schema))
+    made = set(anew.make(2_000, rng(), 0, None)["id no"].to_pylist())
+    assert len(made) > 20 and not made & set(real)
+    every = [f"{i:02d}" for i in range(100)]
+    with pytest.raises(SamplingError, match="id no"):
+        plan(pa.table([pa.array(every)], schema=schema)).make(10, rng(), 0, None)
+
+
 def test_a_profile_alone_is_enough() -> None:
     columns = plan(people("en_US"), with_data=False).make(10, rng(), 0, None)
     assert all(len(c) == 10 for c in columns.values())
