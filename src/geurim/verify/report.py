@@ -73,7 +73,7 @@ class Report:
         for question, verdict in self.verdicts.items():
             own = [f for f in self.findings if f.question == question]
             lines.append(f"  {question.capitalize()}: {WORDS[verdict]} ({tally(own)})")
-            for finding in [f for f in own if f.verdict in ("fail", "warn")][:3]:
+            for finding in [f for v in ("fail", "warn") for f in own if f.verdict == v][:3]:
                 lines.append(f"    {WORDS[finding.verdict]}: {sentence(finding)}")
         return lines
 
