@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.columns import from_axis, is_ordered, to_axis, to_codes
+from geurim.columns import is_ordered, to_axis, to_codes
 from geurim.contract import Json
 
 BINS = 96  # at most so many bins of a column when it predicts another
@@ -49,13 +49,17 @@ class Levels:
 
     def encode(self, column: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Codes (N,) int64. Between two cells the lower one is taken; a new category is -1."""
-        top = self.size - 1
         if self.low is None:
             codes = to_codes(column, self.values)
             if self.missing:
-                codes[np.asarray(column.is_null())] = top
+                codes[np.asarray(column.is_null())] = self.size - 1
             return codes
-        axis = to_axis(column)
+        return self.place_of(to_axis(column))
+
+    def place_of(self, axis: np.ndarray) -> np.ndarray:
+        """Codes (N,) int64 of axis values; NaN is missing, or -1 where the scale has no such."""
+        assert self.low is not None
+        top = self.size - 1
         codes = np.searchsorted(self.low, axis, side="right") - 1
         # NaN sorts last, as a value above all.
         codes = np.clip(codes, 0, len(self.low) - 1)
@@ -64,14 +68,22 @@ class Levels:
             codes[empty] = top if self.missing else -1
         return codes
 
-    def decode(self, codes: np.ndarray, rng: np.random.Generator) -> pa.Array:
-        """Values (N,) of the column's own type, drawn inside their cells."""
-        if self.low is not None:
-            return from_axis(self.place(codes, rng), self.kind)
+    def category(self, codes: np.ndarray) -> pa.Array:
+        """The categories (N,) of codes."""
         if self.missing:
             absent = codes == self.size - 1
             return self.values.take(pa.array(codes, mask=absent if absent.any() else None))
         return self.values.take(pa.array(codes))
+
+    def fit(self, axis: np.ndarray) -> np.ndarray:
+        """Axis values (N,) brought onto the grid and within the bounds of the scale."""
+        assert self.low is not None and self.high is not None
+        if not len(self.low):
+            return np.full(len(axis), np.nan)
+        if self.step > 0:
+            steps = np.rint((axis - self.origin) / self.step)
+            axis = np.round(self.origin + steps * self.step, self.decimals)
+        return np.clip(axis, self.low[0], self.high[-1])
 
     def place(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Axis values (N,) float64 drawn inside the cells of `codes`; NaN where missing."""

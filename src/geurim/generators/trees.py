@@ -4,8 +4,9 @@ A chain p(x1) p(x2 | x1) … over columns ordered by their number of levels, aft
 synthesis) and Nowok, Raab & Dibben 2016 (synthpop), with three differences: columns that mix a
 continuous part with repeated values keep both (geurim.levels); trees are averaged so that
 rows do not lie nearer to the training rows than to others (geurim.generators._forest); and
-what determines what is kept exactly (geurim.relations). Not to be confused with a random forest
-that predicts: nothing is averaged into a mean, values are drawn. No privacy proof goes with it.
+what depends linearly keeps doing so to the last digit (geurim.links). Not to be confused with a
+random forest that predicts: nothing is averaged into a mean, values are drawn. No privacy proof
+goes with it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 
 from geurim import levels as scales
+from geurim import links
+from geurim.columns import from_axis, is_number, to_axis
 from geurim.contract import (
     Event,
     Fitted,
@@ -34,20 +37,55 @@ from geurim.generators import _forest
 from geurim.generators._forest import Forest
 from geurim.generators._grow import Predictors
 from geurim.levels import Levels
+from geurim.links import Base
 
 _GROUPS = 16  # classes by which splits are chosen
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Column:
+    """One column of the chain.
+
+    `own`: its scale. Where it has a `base`, rows in which that is known are drawn on the scale
+    `residual`, codes [0, residual.size), and the others on its own, the codes after those.
+    """
+
+    own: Levels
+    forest: Forest
+    base: Base | None = None
+    residual: Levels | None = None
+
+    def values(
+        self,
+        codes: np.ndarray,
+        axes: Mapping[str, np.ndarray],
+        clocks: frozenset[str],
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """Axis values (N,) of drawn codes; only for ordered columns."""
+        if self.base is None or self.residual is None:
+            return self.own.place(codes, rng)
+        linked = codes < self.residual.size
+        midnight = 2400.0 if self.own.high is not None and self.own.high[-1] == 2400 else 0.0
+        offset = self.residual.place(np.where(linked, codes, 0), rng)
+        y = self.own.fit(self.base.value(offset, axes, clocks, midnight))
+        # A residual without its base, which the trees all but rule out, is taken as missing.
+        if not linked.all():
+            direct = np.flatnonzero(~linked)
+            y[direct] = self.own.place(codes[direct] - self.residual.size, rng)
+        return y
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class FittedTrees(Fitted):
-    """Levels and a forest for each column, in the order in which columns are drawn."""
+    """The chain of columns, in the order in which they are drawn."""
 
     schema: pa.Schema
     lineage: Lineage
     profile: Profile
     settings: Trees
-    levels: Mapping[str, Levels]
-    forests: Mapping[str, Forest]  # in drawing order
+    columns: Mapping[str, Column]
+    clocks: frozenset[str]
     rows: int  # that it was fitted to
     name: ClassVar[str] = "trees"
     completes: ClassVar[bool] = True
@@ -58,32 +96,44 @@ class FittedTrees(Fitted):
         if given is not None and not self._leads(tuple(given.column_names)):
             return self.condition(tuple(given.column_names)).draw(rows, rng, given)
         known = {} if given is None else {n: given[n].combine_chunks() for n in given.column_names}
-        drawn = self._draw_levels(rows, rng, known)
-        columns = {
-            n: known[n] if n in known else self.levels[n].decode(drawn[n], rng) for n in drawn
-        }
-        return pa.RecordBatch.from_arrays(
-            [columns[f.name] for f in self.schema], schema=self.schema
-        )
+        codes, axes = self._draw_levels(rows, rng, known)
+        columns = []
+        for field in self.schema:
+            own = self.columns[field.name].own
+            if field.name in known:
+                columns.append(known[field.name])
+            elif own.ordered:
+                columns.append(from_axis(axes[field.name], field.type))
+            else:
+                columns.append(own.category(codes[field.name]))
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _draw_levels(
         self, rows: int, rng: np.random.Generator, known: Mapping[str, pa.Array]
-    ) -> dict[str, np.ndarray]:
-        codes = np.zeros((len(self.forests), rows), np.uint8)
-        drawn = {}
-        for i, (name, forest) in enumerate(self.forests.items()):
-            level = self.levels[name]
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Each column's codes on its own scale (rows,), and the axis values of ordered ones."""
+        binned = np.zeros((len(self.columns), rows), np.uint8)
+        codes: dict[str, np.ndarray] = {}
+        axes: dict[str, np.ndarray] = {}
+        for i, (name, column) in enumerate(self.columns.items()):
+            own = column.own
             if name in known:
-                found = level.encode(known[name])
+                found = own.encode(known[name])
                 # A value never seen says nothing: a random one stands in for it as a predictor.
-                drawn[name] = np.where(found < 0, rng.integers(0, level.size, rows), found)
+                codes[name] = np.where(found < 0, rng.integers(0, own.size, rows), found)
+                if own.ordered:
+                    axes[name] = to_axis(known[name])
             else:
-                drawn[name] = forest.draw(codes[:i], rng)
-            codes[i] = level.bins[drawn[name]]
-        return drawn
+                codes[name] = column.forest.draw(binned[:i], rng)
+                if own.ordered:
+                    axes[name] = column.values(codes[name], axes, self.clocks, rng)
+                    if column.base is not None:
+                        codes[name] = own.place_of(axes[name])
+            binned[i] = own.bins[codes[name]]
+        return codes, axes
 
     def _leads(self, columns: tuple[str, ...]) -> bool:
-        return set(list(self.forests)[: len(columns)]) == set(columns)
+        return set(list(self.columns)[: len(columns)]) == set(columns)
 
     def condition(self, columns: tuple[str, ...]) -> FittedTrees:
         """The same distribution with `columns` first in the chain, learned from its own draws.
@@ -93,24 +143,33 @@ class FittedTrees(Fitted):
         """
         if self._leads(columns):
             return self
-        count = int(np.clip(4 * self.rows, 50_000, 200_000))
+        count = int(np.clip(2 * self.rows, 50_000, 150_000))
         rng = np.random.default_rng([int(self.lineage.digest[:12], 16), len(columns)])
-        drawn = self._draw_levels(count, rng, {})
-        order = [n for n in self.forests if n in columns]
-        order += [n for n in self.forests if n not in columns]
-        forests = _learn_chain(self.settings, order, self.levels, drawn, rng, quiet)
-        return replace(self, forests=forests)
+        codes, axes = self._draw_levels(count, rng, {})
+        order = [n for n in self.columns if n in columns]
+        order += [n for n in self.columns if n not in columns]
+        scales = {n: c.own for n, c in self.columns.items()}
+        chain = _learn_chain(self.settings, order, scales, codes, axes, self.clocks, rng, quiet)
+        return replace(self, columns=chain)
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
         columns: list[Json] = []
         arrays: dict[str, np.ndarray] = {}
-        for i, (name, forest) in enumerate(self.forests.items()):
-            level, parts = self.levels[name].state()
-            columns.append({"name": name, "levels": level})
-            arrays |= {f"{i}/levels/{k}": v for k, v in parts.items()}
-            arrays |= {f"{i}/forest/{k}": v for k, v in forest.arrays().items()}
+        for i, (name, column) in enumerate(self.columns.items()):
+            entry: dict[str, Json] = {"name": name, "base": None, "residual": None}
+            entry["own"], parts = column.own.state()
+            arrays |= {f"{i}/own/{k}": v for k, v in parts.items()}
+            arrays |= {f"{i}/forest/{k}": v for k, v in column.forest.arrays().items()}
+            if column.base is not None and column.residual is not None:
+                entry["base"] = column.base.to_json()
+                entry["residual"], parts = column.residual.state()
+                arrays |= {f"{i}/residual/{k}": v for k, v in parts.items()}
+            columns.append(entry)
         settings = asdict(self.settings)
-        return {"settings": settings, "rows": self.rows, "columns": columns}, arrays
+        clocks = sorted(self.clocks)
+        return {"settings": settings, "rows": self.rows, "columns": columns, "clocks": clocks}, (
+            arrays
+        )
 
     @classmethod
     def from_state(
@@ -124,19 +183,24 @@ class FittedTrees(Fitted):
         def part(prefix: str) -> dict[str, np.ndarray]:
             return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-        levels, forests = {}, {}
-        for i, column in enumerate(state["columns"]):
-            name = column["name"]
-            kind = schema.field(name).type
-            levels[name] = Levels.from_state(kind, column["levels"], part(f"{i}/levels/"))
-            forests[name] = Forest(**part(f"{i}/forest/"))
+        columns = {}
+        for i, entry in enumerate(state["columns"]):
+            kind = schema.field(entry["name"]).type
+            base, residual = entry["base"], entry["residual"]
+            columns[entry["name"]] = Column(
+                own=Levels.from_state(kind, entry["own"], part(f"{i}/own/")),
+                forest=Forest(**part(f"{i}/forest/")),
+                base=base and Base.from_json(base),
+                residual=residual
+                and Levels.from_state(pa.float64(), residual, part(f"{i}/residual/")),
+            )
         return cls(
             schema=schema,
             lineage=lineage,
             profile=profile,
             settings=Trees(**state["settings"]),
-            levels=levels,
-            forests=forests,
+            columns=columns,
+            clocks=frozenset(state["clocks"]),
             rows=state["rows"],
         )
 
@@ -184,18 +248,22 @@ class Trees(Generator):
         table = thin(source, self.max_rows, rng)
         if not table.num_rows:
             raise DataError(f"There are no rows in {source.lineage.maker}. Give at least one.")
-        levels, codes = {}, {}
+        own, codes, axes = {}, {}, {}
         for name in table.column_names:
-            levels[name], codes[name] = scales.learn(table[name], self.cell_rows)
-        order = sorted(table.column_names, key=lambda n: levels[n].size)
-        forests = _learn_chain(self, order, levels, codes, rng, progress)
+            own[name], codes[name] = scales.learn(table[name], self.cell_rows)
+            if own[name].ordered:
+                axes[name] = to_axis(table[name])
+        clocks = frozenset(
+            n for n, a in axes.items() if is_number(table[n].type) and links.is_clock(a)
+        )
+        order = sorted(table.column_names, key=lambda n: own[n].size)
         return FittedTrees(
             schema=source.schema,
             lineage=Lineage.made(repr(self), parents=(source.lineage,)),
             profile=profile,
             settings=self,
-            levels=levels,
-            forests=forests,
+            columns=_learn_chain(self, order, own, codes, axes, clocks, rng, progress),
+            clocks=clocks,
             rows=table.num_rows,
         )
 
@@ -203,42 +271,72 @@ class Trees(Generator):
 def _learn_chain(
     settings: Trees,
     order: list[str],
-    levels: Mapping[str, Levels],
+    own: Mapping[str, Levels],
     codes: Mapping[str, np.ndarray],
+    axes: Mapping[str, np.ndarray],
+    clocks: frozenset[str],
     rng: np.random.Generator,
     progress: Progress,
-) -> dict[str, Forest]:
-    """A forest for each column in `order`, given those before it."""
+) -> dict[str, Column]:
+    """Each column in `order`, learned given those before it."""
     rows = len(codes[order[0]]) if order else 0
     binned = np.empty((len(order), rows), np.uint8)
     for i, name in enumerate(order):
-        binned[i] = levels[name].bins[codes[name]]
+        binned[i] = own[name].bins[codes[name]]
     predictors = Predictors.of(
         binned,
-        [int(levels[n].bins.max(initial=0)) + 1 for n in order],
-        [levels[n].ordered for n in order],
+        [int(own[n].bins.max(initial=0)) + 1 for n in order],
+        [own[n].ordered for n in order],
     )
-    forests = {}
+    chain: dict[str, Column] = {}
     for i, name in enumerate(order):
         progress(Event(step="fit", done=i, total=len(order), unit="columns", note=name))
-        forests[name] = _forest.learn(
+        before = {n: axes[n] for n in order[:i] if n in axes}
+        base = links.find(axes[name], name, before, clocks) if name in axes else None
+        level, group, residual = codes[name], _groups(own[name], codes[name]), None
+        if base is not None:
+            level, group, residual = _linked(settings, base, name, own, codes, axes, clocks)
+        forest = _forest.learn(
             predictors.first(i),
-            codes[name],
-            _groups(levels[name], codes[name]),
+            level,
+            group,
             rng,
             trees=settings.trees,
             leaf=settings.leaf,
             charge=settings.charge,
             grow_rows=100_000,
         )
+        chain[name] = Column(own=own[name], forest=forest, base=base, residual=residual)
     progress(Event(step="fit", done=len(order), total=len(order), unit="columns"))
-    return forests
+    return chain
+
+
+def _linked(
+    settings: Trees,
+    base: Base,
+    name: str,
+    own: Mapping[str, Levels],
+    codes: Mapping[str, np.ndarray],
+    axes: Mapping[str, np.ndarray],
+    clocks: frozenset[str],
+) -> tuple[np.ndarray, np.ndarray, Levels]:
+    """Codes (N,), their groups and the residual's scale for a column that has a base."""
+    known = ~np.isnan(base.of(axes, clocks))
+    offset = base.residual(axes[name], axes, clocks)
+    residual, found = scales.learn(pa.array(offset[known], from_pandas=True), settings.cell_rows)
+    level = np.empty(len(codes[name]), np.int64)
+    level[known] = found
+    level[~known] = codes[name][~known] + residual.size
+    group = _groups(residual, found)
+    direct = _groups(own[name], codes[name]) if (~known).any() else np.empty(0, np.int64)
+    return level, np.append(group, direct + group.max(initial=-1) + 1), residual
 
 
 def _groups(level: Levels, codes: np.ndarray) -> np.ndarray:
-    """The class (size,) of each level: neighbours together, or all but the most frequent ones."""
+    """The class (size,) of each level: neighbours together; rare categories hashed into a few."""
     if not level.ordered:
-        return np.minimum(np.arange(max(level.size, 1)), 15)
+        rank, half = np.arange(max(level.size, 1)), _GROUPS // 2
+        return rank if len(rank) <= _GROUPS else np.where(rank < half, rank, half + rank % half)
     if level.size <= 24:
         return np.arange(level.size)
     mass = np.bincount(codes, minlength=level.size)[: level.size - level.missing]
