@@ -28,7 +28,7 @@ class Column:
     """One column as the measures see it."""
 
     name: str
-    kind: str  # "axis" (numbers, times), "codes" (categories), "strings" (made anew), "nested"
+    kind: str  # "axis" (numbers, times), "codes" (categories) or "strings" (made anew)
     role: str
     type: pa.DataType
     categories: pa.Array | None = None  # of "codes": the training rows' own, frequent first, …
@@ -156,7 +156,7 @@ def _notes(comparison: Comparison, weighted: bool) -> list[str]:
             "were kept in proportion to their weight, so that they stand for the population. "
             "Privacy is judged on all of them."
         )
-    anew = [x.name for x in c.of("strings", "nested")]
+    anew = [x.name for x in c.of("strings")]
     if anew:
         shown = ", ".join(anew[:8]) + (" …" if len(anew) > 8 else "")
         notes.append(
@@ -305,8 +305,6 @@ def encode(tables: list[tuple[pa.Table, int]], profile: Profile) -> tuple[list[C
 
 
 def _kind(kind: pa.DataType, role: str) -> str:
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return "nested"
     if role not in LEARNED:
         return "strings"
     return "axis" if is_ordered(kind) and role != "category" else "codes"
@@ -322,8 +320,6 @@ def convert(column: pa.ChunkedArray, field: pa.Field, kind: str) -> pa.Array:
     own, wanted = values.type, field.type
     if pa.types.is_dictionary(wanted):
         wanted = wanted.value_type
-    if kind == "nested":
-        return values
     try:
         if kind == "axis":
             same = (is_number(own) and is_number(wanted)) or (is_time(own) and is_time(wanted))

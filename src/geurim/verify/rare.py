@@ -42,7 +42,9 @@ def categories(c: Comparison) -> list[Finding]:
         return [_nothing("rare_categories", "No category is rare (below 1%, in 10 rows or more).")]
     ours, theirs = np.concatenate(expected), np.concatenate(met)
     gap = theirs - ours
-    half = stats.Z * max(float(gap.std(ddof=1)) if len(gap) > 1 else 0.5, 0.05) / len(gap) ** 0.5
+    # A category met with chance p is met or not by luck; half a category is the least error.
+    luck = float((ours * (1 - ours) + theirs * (1 - theirs)).sum()) ** 0.5
+    half = stats.Z * max(luck, 0.5) / len(gap)
     value, reference = float(ours.mean()), float(theirs.mean())
     return [
         Finding(

@@ -20,7 +20,8 @@ def wilson(hits: float, count: float, z: float = Z) -> tuple[float, float]:
     p = hits / count
     middle = (p + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends the formula gives 0 and 1 up to rounding only.
+    return middle - half if hits > 0 else 0.0, middle + half if hits < count else 1.0
 
 
 def difference(

@@ -31,8 +31,8 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "names_survive": (0.02, 0.10),
     "personal_found": (0.001, 0.01),
     "rare_categories": (0.15, 0.40),
-    "tail_low": (0.40, 0.75),
-    "tail_high": (0.40, 0.75),
+    "tail_low": (0.40, 0.70),
+    "tail_high": (0.40, 0.70),
     "invented_categories": (0.005, 0.05),
     "out_of_range": (0.005, 0.05),
 }

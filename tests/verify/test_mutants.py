@@ -1,0 +1,171 @@
+"""Every measure fails on rows broken on purpose by a stated amount, and passes on honest rows.
+
+Honest rows are drawn from the same population. A verdict blames an honest value with probability
+LEVEL (1e-4) at most, so these tests do too; seeds are fixed.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from people import (
+    clip_tails,
+    drop_rare,
+    lift_low,
+    mixed,
+    numbers,
+    people,
+    put,
+    shuffled,
+    some,
+)
+
+from geurim.verify import MEASURES, verify
+from geurim.verify.verdict import LEVEL, TOLERANCES
+
+ROWS = 3_000
+TABLES = [people(ROWS, np.random.default_rng(s)) for s in (1, 2, 3)]
+TRAINING, HOLDOUT, HONEST = TABLES
+RNG = np.random.default_rng(4)
+
+SHUFFLED = shuffled(HONEST, RNG)
+OLDER = put(HONEST, "age", (numbers(HONEST, "age") + 12).astype(int))  # one deviation
+CONSTANT = pa.concat_tables([HONEST.slice(5, 1)] * ROWS)
+MOVED = put(HONEST, "place", [v if v not in "DE" else "A" for v in HONEST["place"].to_pylist()])
+
+MUTANTS = [
+    ("missing_gap", "score", "30% missing instead of 10%", some(HONEST, "score", 0.22, None)),
+    ("column_ks", "age", "shifted by one deviation", OLDER),
+    ("column_ks", "income", "constant", CONSTANT),
+    ("column_tv", "place", "two fifths in the wrong category", MOVED),
+    ("column_tv", "class", "constant", CONSTANT),
+    ("pair_distance", None, "each column shuffled", SHUFFLED),
+    ("pair_association", None, "each column shuffled", SHUFFLED),
+    ("c2st_auc", None, "each column shuffled", SHUFFLED),
+    ("c2st_auc", None, "constant", CONSTANT),
+    ("tstr_gap", "member", "each column shuffled", SHUFFLED),
+    ("dcr_share", None, "half are training rows", mixed(HONEST, TRAINING, 0.5)),
+    ("exact_copies", None, "a tenth are training rows", mixed(HONEST, TRAINING, 0.1)),
+    ("personal_survives", "email", "1% real", mixed(HONEST, TRAINING, 0.01)),
+    ("personal_found", "class", "5% hold an e-mail", some(HONEST, "class", 0.05, "kim@a.example")),
+    ("rare_categories", None, "8 of 10 dropped", drop_rare(HONEST)),
+    ("tail_high", "income", "cut at the 97th percentile", clip_tails(HONEST)),
+    ("tail_low", "score", "cut at the 3rd percentile", lift_low(HONEST)),
+    ("tail_high", "score", "5% pushed out", some(HONEST, "score", 0.05, 9.9)),
+    ("invented_categories", "class", "10% made up", some(HONEST, "class", 0.1, "very high")),
+    ("out_of_range", "income", "10% below zero", some(HONEST, "income", 0.1, -1.0)),
+]
+
+QUESTION = {
+    "missing_gap": "missing",
+    "column_ks": "columns",
+    "column_tv": "columns",
+    "pair_distance": "pairs",
+    "pair_association": "pairs",
+    "c2st_auc": "c2st",
+    "tstr_gap": "tstr",
+    "dcr_share": "dcr",
+    "exact_copies": "copies",
+    "personal_survives": "survivors",
+    "names_survive": "survivors",
+    "personal_found": "personal",
+    "rare_categories": "rare_categories",
+    "tail_high": "tails",
+    "tail_low": "tails",
+    "invented_categories": "invented",
+    "out_of_range": "range",
+}
+
+
+@pytest.fixture(scope="module")
+def honest():
+    return verify(HONEST, TRAINING, holdout=HOLDOUT, target="member")
+
+
+def test_level_is_the_named_one():
+    assert LEVEL == 1e-4
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda m: m.name)
+def test_no_measure_blames_honest_rows(honest, measure):
+    names = {name for name, home in QUESTION.items() if home == measure.name}
+    found = [f for f in honest.findings if f.name in names]
+    assert found
+    assert [(f.name, f.columns, f.text) for f in found if f.verdict in ("warn", "fail")] == []
+    assert any(f.verdict == "pass" for f in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "how", "rows"), MUTANTS, ids=[f"{m[0]}-{m[2]}" for m in MUTANTS]
+)
+def test_every_measure_fails_on_rows_broken_on_purpose(name, column, how, rows):
+    checks = [QUESTION[name]]
+    report = verify(rows, TRAINING, holdout=HOLDOUT, target="member", checks=checks)
+    found = [f for f in report.findings if f.name == name and (not column or column in f.columns)]
+    assert "fail" in {f.verdict for f in found}
+    assert not report.passed
+
+
+def test_every_measure_has_a_mutant():
+    assert {m[0] for m in MUTANTS} | {"names_survive"} == set(TOLERANCES)
+    assert set(QUESTION.values()) == {m.name for m in MEASURES}
+
+
+def test_names_may_return_as_often_as_among_strangers_but_no_oftener():
+    rng = np.random.default_rng(5)
+    first = ["Mary", "Linda", "Susan", "Karen", "Nancy", "James", "Robert", "John", "David"]
+    last = ["Smith", "Jones", "Brown", "Davis", "Miller", "Wilson", "Moore", "Taylor", "Clark"]
+
+    def named(rows):
+        a, b = (rng.choice(v, rows) for v in (first, last))
+        middle = rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), rows)
+        return pa.table({"name": [f"{x} {m}. {y}" for x, m, y in zip(a, middle, b, strict=True)]})
+
+    training, holdout, honest = (named(1500) for _ in range(3))
+    report = verify(honest, training, holdout=holdout, checks=["survivors"])
+    finding = report.find("personal_survives")
+    assert finding.value > 0.2 and finding.verdict in ("pass", "info")
+    copied = verify(training, training, holdout=holdout, checks=["survivors"])
+    assert copied.find("personal_survives").verdict == "fail"
+
+
+def test_findings_stand_beside_the_holdouts_own_value(honest):
+    judged = [f for f in honest.findings if f.count]
+    assert all(f.reference is not None for f in judged)
+    assert all(f.low <= f.value <= f.high for f in judged)
+
+
+def test_classifier_names_the_column_that_betrays():
+    report = verify(OLDER, TRAINING, holdout=HOLDOUT, checks=["c2st"])
+    finding = report.find("c2st_auc")
+    assert finding.columns[0] in ("age", "score", "member")
+    assert finding.details["telltales"]
+
+
+def test_copies_are_not_blamed_where_honest_rows_are_copies_too():
+    rng = np.random.default_rng(6)
+    coarse = [pa.table({"a": rng.choice(list("xyz"), 2000)}) for _ in range(3)]
+    finding = verify(coarse[0], coarse[1], holdout=coarse[2], checks=["copies"]).findings[0]
+    assert finding.value == 1.0 and finding.reference == 1.0 and finding.verdict == "pass"
+
+
+def test_without_a_holdout_nothing_is_faked():
+    report = verify(HONEST, TRAINING, target="member", checks=["dcr", "tstr", "columns"])
+    assert report.find("dcr_share").verdict == "info"
+    assert np.isnan(report.find("dcr_share").value)
+    assert report.find("tstr_gap").verdict == "info"
+    assert report.find("column_ks", "age").reference is not None
+    assert any("No holdout" in n for n in report.notes)
+
+
+def test_without_a_holdout_useless_rows_still_fail():
+    report = verify(SHUFFLED, TRAINING, target="member", checks=["tstr"])
+    assert report.find("tstr_gap").verdict == "fail"
+
+
+@pytest.mark.parametrize("target", ["member", "class", "income", "day", "score", "place"])
+def test_any_learned_column_can_be_the_target(target):
+    report = verify(HONEST, TRAINING, holdout=HOLDOUT, target=target, checks=["tstr"])
+    finding = report.find("tstr_gap")
+    assert finding.verdict in ("pass", "info") and np.isfinite(finding.value)
+    wanted = {"member": "AUC", "class": "macro AUC", "place": "macro AUC"}
+    assert finding.details["metric"] == wanted.get(target, "R²")
