@@ -12,5 +12,4 @@ rows = geurim.sample(fitted, 10_000, seed=7)
 geurim.write(rows, "synthetic.parquet", overwrite=True)
 
 report = geurim.verify(rows, planes, target="seats")
-for finding in report.findings:
-    print(f"{finding.verdict:<5} {finding.text}")
+print("\n".join(report.summary()))
