@@ -19,6 +19,7 @@ from geurim.verify.compare import Column, Comparison, Rows
 from geurim.verify.verdict import judge
 
 DCR_ROWS = 10_000
+MOST_UNSEEN = 5.0  # times that the excess counts, at most, where few training rows were drawn
 TOP_CATEGORIES = 100  # with a place of their own in the distance; rarer ones share BUCKETS
 BUCKETS = 28
 SCANNED = 20_000  # strings looked through for personal data, a column
@@ -47,6 +48,11 @@ def dcr(c: Comparison) -> list[Finding]:
     value, error = share_nearer(nearer, near[0][1], near[1][1])
     half = stats.Z * error
     excess = abs(value - 0.5)
+    # Copies of training rows that were not drawn do not show: what shows stands for more.
+    more = min(c.training.total / rows, MOST_UNSEEN)
+    verdict = judge("dcr_share", excess * more, (excess - half) * more, (excess + half) * more)
+    if verdict not in ("warn", "fail"):
+        verdict = judge("dcr_share", excess, excess - half, excess + half)
     top = float(np.quantile(np.concatenate([near[0][0], baseline]), 0.99)) or 1.0
     edges = np.linspace(0, top, 25)
     bins = {
@@ -67,7 +73,7 @@ def dcr(c: Comparison) -> list[Finding]:
             high=min(1.0, value + half),
             reference=0.5,
             count=len(synthetic),
-            verdict=judge("dcr_share", excess, excess - half, excess + half),
+            verdict=verdict,
             text=f"{value:.1%} of the synthetic rows lie nearer to a training row than to any of "
             f"{rows:,} real rows never seen (50% is ideal; {side}).",
             details={"edges": edges.tolist(), **bins},
