@@ -36,7 +36,7 @@ class Base:
         total = np.zeros(len(axes[self.columns[0]]))
         for name, slope in zip(self.columns, self.slopes, strict=True):
             x = axes[name]
-            total = total + slope * (minutes(x) if self.clock and name in clocks else x)
+            total += slope * (minutes(x) if self.clock and name in clocks else x)
         return total
 
     def residual(
@@ -46,7 +46,8 @@ class Base:
         base = self.of(axes, clocks)
         if not self.clock:
             return _clean(y - base, y)
-        return (minutes(y) - base - self.center + _DAY / 2) % _DAY - _DAY / 2 + self.center
+        away = (minutes(y) - base - self.center + _DAY / 2) % _DAY - _DAY / 2
+        return np.asarray(away + self.center)
 
     def value(
         self,
@@ -183,12 +184,12 @@ def _simple(slope: float) -> float:
 
 
 def _keeps_points(y: np.ndarray, residual: np.ndarray) -> bool:
-    """Whether the residual has y's repeated values: a base must not turn them into a blur."""
+    """Whether the relation is exact, or y has no repeated value that a base would blur."""
 
     def top(v: np.ndarray) -> float:
         return float(np.unique(np.round(v, 9), return_counts=True)[1].max() / len(v))
 
-    return top(residual) >= 0.9 * top(y) or top(y) < 0.05
+    return top(residual) > 0.9 or top(y) < 0.05
 
 
 def _clock_base(y: np.ndarray, x: Mapping[str, np.ndarray], clocks: frozenset[str]) -> Base | None:
