@@ -95,6 +95,7 @@ def _ranked(findings: Sequence[Finding]) -> list[Finding]:
 
     def key(f: Finding) -> tuple[int, float]:
         far = f.value - (f.reference or 0.0)
+        far = abs(far) if f.name.startswith("tail") else far
         return -ORDER.index(f.verdict), -(far if np.isfinite(far) else 0.0)
 
     return sorted(findings, key=key)
@@ -294,11 +295,7 @@ def _private(findings: list[Finding]) -> list[str]:
     ):
         found = _ranked(_named(findings, name))
         if found:
-            dots = _dots(found[:20])
-            worst = found[0]
-            column = f"<p class='small'><b>{html.short(worst.columns[0], 60)}</b></p>"
-            words = f"<p class='small dim'>{esc(tally(found))}</p>"
-            out.append(card(title, dots, words, column, _words(worst)))
+            out.append(_columns_card(title, found))
     return out
 
 
@@ -321,10 +318,19 @@ def _rare(findings: list[Finding]) -> list[str]:
     ):
         found = _ranked(_named(findings, name))
         if found:
-            words = f"<p class='small dim'>{esc(tally(found))}. The most different:</p>"
-            column = f"<p class='small'><b>{html.short(found[0].columns[0], 60)}</b></p>"
-            out.append(card(title, _dots(found[:20]), words, column, _words(found[0])))
+            out.append(_columns_card(title, found))
     return out
+
+
+def _columns_card(title: str, ranked: list[Finding]) -> str:
+    """Columns of one check, the worst first, and the worst in words; one line if all are at 0."""
+    words = f"<p class='small dim'>Columns: {esc(tally(ranked))}.</p>"
+    if not any(f.value or f.reference for f in ranked):
+        return card(title, f"<p class='small'>{tag(ranked[0].verdict)} None was found.</p>", words)
+    column = (
+        f"<p class='small'>The most different is <b>{html.short(ranked[0].columns[0], 60)}</b>.</p>"
+    )
+    return card(title, _dots(ranked[:20]), words, column, _words(ranked[0]))
 
 
 SECTIONS: dict[str, Callable[[list[Finding]], list[str]]] = {
