@@ -39,7 +39,7 @@ h3{font-size:16px;margin:0 0 4px}p{margin:6px 0}.dim{color:var(--dim)}.small{fon
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{text-align:left;padding:5px 8px;border-bottom:1px solid var(--line);vertical-align:top}
 th{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-code{font-size:13px}svg{display:block;width:100%;height:auto}
+code{font-size:13px}td code{white-space:nowrap}svg{display:block;width:100%;height:auto}
 svg text{fill:var(--ink);font:11px system-ui,"Noto Sans","Noto Sans KR",sans-serif}
 svg text.d{fill:var(--dim)}.ax{stroke:var(--line);stroke-width:1;fill:none}
 .f0{fill:var(--s0)}.f1{fill:var(--s1)}.f2{fill:var(--s2)}.o{fill-opacity:.35}
