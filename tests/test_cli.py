@@ -281,6 +281,7 @@ def test_completed_rows_are_as_many_as_given(here: Path) -> None:
         (["generate", "planes.csv", "--profile", "p.json", "--rows", "9", "-o", "x"], "DATA"),
         (["generate", "planes.csv", "--rows", "9", "--edge-cases", "0.1", "-o", "x"], "edge"),
         (["generate", "planes.csv", "--rows", "9", "--target", "nope", "-o", "x"], "nope"),
+        (["generate", "planes.csv", "--rows", "9", "--target", "tailnum", "-o", "x"], "key"),
         (["generate", "--profile", "planes.csv", "--rows", "9", "-o", "x.csv"], "planes.csv"),
     ],
 )

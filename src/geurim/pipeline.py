@@ -163,6 +163,7 @@ def run(
                 )
         with clock.step("analyze"):
             profile = analyze(training, progress=progress)
+            _check_target(target, profile)
             save_profile(profile, folder / FILES["profile"])
         with clock.step("fit"):
             fitted = fit(training, generator, profile=profile, seed=seed, progress=progress)
@@ -186,6 +187,16 @@ def run(
         holdout=counts[1],
         seconds=clock.seconds,
     )
+
+
+def _check_target(target: str | None, profile: Profile) -> None:
+    """Refuse now what `verify` would refuse after the long work."""
+    role = None if target is None else profile.columns[target]["role"]
+    if role in ("key", "personal", "text"):
+        raise SettingError(
+            f"The target {target!r} is of role {role!r}, which is made anew and cannot be "
+            "predicted. Name a column of numbers, times or categories."
+        )
 
 
 def _as_profile(distribution: Profile | str | Path) -> Profile:
