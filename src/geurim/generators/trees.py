@@ -52,6 +52,7 @@ class Column:
 
     own: Levels
     forest: Forest
+    sees: np.ndarray  # the places in the chain of the columns that the forest looks at
     base: Base | None = None
     residual: Levels | None = None
 
@@ -124,7 +125,7 @@ class FittedTrees(Fitted):
                 if own.ordered:
                     axes[name] = to_axis(known[name])
             else:
-                codes[name] = column.forest.draw(binned[:i], rng)
+                codes[name] = column.forest.draw(binned[column.sees], rng)
                 if own.ordered:
                     axes[name] = column.values(codes[name], axes, self.clocks, rng)
                     if column.base is not None:
@@ -159,6 +160,7 @@ class FittedTrees(Fitted):
             entry: dict[str, Json] = {"name": name, "base": None, "residual": None}
             entry["own"], parts = column.own.state()
             arrays |= {f"{i}/own/{k}": v for k, v in parts.items()}
+            arrays[f"{i}/sees"] = column.sees
             arrays |= {f"{i}/forest/{k}": v for k, v in column.forest.arrays().items()}
             if column.base is not None and column.residual is not None:
                 entry["base"] = column.base.to_json()
@@ -190,6 +192,7 @@ class FittedTrees(Fitted):
             columns[entry["name"]] = Column(
                 own=Levels.from_state(kind, entry["own"], part(f"{i}/own/")),
                 forest=Forest(**part(f"{i}/forest/")),
+                sees=arrays[f"{i}/sees"],
                 base=base and Base.from_json(base),
                 residual=residual
                 and Levels.from_state(pa.float64(), residual, part(f"{i}/residual/")),
@@ -207,11 +210,12 @@ class FittedTrees(Fitted):
 
 @dataclass(frozen=True, kw_only=True)
 class Trees(Generator):
-    """Settings of the default generator; the defaults are meant for every table.
+    """Decision trees, column by column: the default, with settings meant for every table.
 
     trees: trees a column, whose distributions are averaged.
     leaf: the fewest rows of a leaf.
     charge: how many times Akaike's charge a split must gain; more gives smoother, coarser trees.
+    predictors: the most columns a tree looks at; of more, those that tell most are taken.
     cell_rows: the fewest rows of a cell of a continuous column.
     max_rows: rows learned from; a larger table is thinned at random.
     """
@@ -219,13 +223,14 @@ class Trees(Generator):
     trees: int = 8
     leaf: int = 20
     charge: float = 1.2
+    predictors: int = 32
     cell_rows: int = 10
     max_rows: int = 400_000
     name: ClassVar[str] = "trees"
     fitted: ClassVar[type[Fitted]] = FittedTrees
 
     def __post_init__(self) -> None:
-        for setting in ("trees", "leaf", "cell_rows", "max_rows"):
+        for setting in ("trees", "leaf", "predictors", "cell_rows", "max_rows"):
             if getattr(self, setting) < 1:
                 raise SettingError(
                     f"Trees: {setting} is {getattr(self, setting)!r}. Give a whole number from 1."
@@ -296,8 +301,12 @@ def _learn_chain(
         level, group, residual = codes[name], _groups(own[name], codes[name]), None
         if base is not None:
             level, group, residual = _linked(settings, base, name, own, codes, axes, clocks)
+        sees = np.arange(i)
+        if i > settings.predictors:
+            classes = int(group.max(initial=0)) + 1
+            sees = predictors.of_columns(sees).telling(group[level], classes, settings.predictors)
         forest = _forest.learn(
-            predictors.first(i),
+            predictors.of_columns(sees),
             level,
             group,
             rng,
@@ -306,7 +315,7 @@ def _learn_chain(
             charge=settings.charge,
             grow_rows=100_000,
         )
-        chain[name] = Column(own=own[name], forest=forest, base=base, residual=residual)
+        chain[name] = Column(own=own[name], forest=forest, sees=sees, base=base, residual=residual)
     progress(Event(step="fit", done=len(order), total=len(order), unit="columns"))
     return chain
 
