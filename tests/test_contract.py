@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+import geurim
 from geurim import testing
 from geurim.columns import to_axis
 from geurim.contract import Fitted, Generator, Lineage, Profile, Progress, Source, quiet
@@ -21,11 +21,10 @@ from geurim.generators.independent import FittedIndependent, Independent
 from geurim.generators.resample import FittedResample, Resample
 from geurim.testing import CHECKS, Subject, check_generator
 
-NAMES = [n for n, home in GENERATORS.items() if importlib.util.find_spec(home.split(":")[0])]
 SOURCE = testing.example()
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=GENERATORS)
 def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(make=generator_class(request.param), source=SOURCE)
 
@@ -33,6 +32,16 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
 def test_generator_passes(check: Callable[[Subject], None], subject: Subject) -> None:
     check(subject)
+
+
+def test_model_of_a_whole_table_names_its_seed_and_what_it_learned_from() -> None:
+    one, again, other = (geurim.fit(SOURCE, "resample", seed=seed) for seed in (1, 1, 2))
+    assert one.lineage == again.lineage
+    assert (one.lineage.seed, other.lineage.seed) == (1, 2)
+    assert one.lineage.digest != other.lineage.digest
+    assert one.lineage.depth == 1 and SOURCE.lineage in one.lineage.parents
+    rows = geurim.sample(one, 10, seed=3)
+    assert geurim.fit(rows, "resample", seed=1).lineage.depth == 1 + rows.lineage.depth
 
 
 Batch = pa.RecordBatch

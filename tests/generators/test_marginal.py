@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geurim.analyze import analyze
 from geurim.contract import Lineage, Profile
 from geurim.errors import DataError
 from geurim.generators.marginal import Axis, Categories, Marginal, marginal
+from geurim.testing import source_of
 
 GRID = (np.arange(10_000) + 0.5) / 10_000
 
@@ -64,6 +67,37 @@ def test_several_repeated_values_and_nothing_between() -> None:
     assert found.atoms() == pytest.approx(np.array([[0, 0.5], [0.5, 0.8], [0.8, 1.0]]))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.4])
+@pytest.mark.parametrize("law", ["lognormal", "pareto", "normal", "both tails"])
+def test_tails_are_those_of_the_data(law: str, share: float) -> None:
+    """The outer hundredths, which a profile gives no quantiles of, follow from mean and spread."""
+    rng = np.random.default_rng(2)
+    n, u = 20_000, (np.arange(200_000) + 0.5) / 200_000
+    values = {
+        "lognormal": rng.lognormal(0, 1, n),
+        "pareto": rng.pareto(3.0, n),
+        "normal": rng.normal(size=n),
+        "both tails": rng.standard_t(4, n),
+    }[law]
+    values = np.where(rng.random(n) < share, 0.5, values)  # a mass point must not hide the tail
+    profile = analyze(source_of(pa.table({"x": values})))
+
+    def drawn(std: float) -> np.ndarray:
+        changed = replace(profile, columns={"x": {**profile.columns["x"], "std": std}})
+        return marginal(profile.schema.field("x"), changed).draw(u).to_numpy()
+
+    def fits(found: np.ndarray) -> bool:
+        real, made = (np.quantile(x, [0.995, 0.998, 0.999]) for x in (values, found))
+        return bool(np.all(np.abs(made / real - 1) < 0.16))
+
+    right = drawn(values.std())
+    assert right.mean() == pytest.approx(values.mean(), abs=0.01 * values.std())
+    assert right.std() == pytest.approx(values.std(), rel=0.06)
+    assert fits(right)
+    for factor in (0.8, 1.3):
+        assert not fits(drawn(factor * values.std())), "a spread wrong by 20% must be seen"
+
+
 quantile_lists = st.lists(
     st.integers(-(10**6), 10**6).map(lambda v: v / 8), min_size=101, max_size=101
 ).map(sorted)
@@ -77,7 +111,8 @@ def test_interval_holds_the_place_that_a_value_was_drawn_at(
     values = data.draw(st.lists(st.sampled_from(quantiles), max_size=4, unique=True))
     shares = [data.draw(st.floats(0.001, 0.2)) for _ in values]
     repeated = [[v, s] for v, s in zip(values, shares, strict=True)]
-    found = of(pa.float64(), facts_of_numbers(quantiles, repeated=repeated))
+    spread = {"mean": float(np.mean(quantiles)), "std": data.draw(st.floats(0, 1e5))}
+    found = of(pa.float64(), facts_of_numbers(quantiles, repeated=repeated, **spread))
     assert isinstance(found, Axis)
     assert np.all(np.diff(found.places) >= 0) and np.all(np.diff(found.values) >= 0)
     u = np.random.default_rng(0).random(500)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from geurim import columns
 from geurim.contract import Json, Profile, Source
 from geurim.errors import DataError
+from geurim.generators.quantiles import quantile_function
 
 OTHER = "other"
 """Stands for pooled categories where a profile shows no category at all to take their place."""
@@ -73,7 +74,7 @@ def marginal(field: pa.Field, profile: Profile) -> Marginal:
     if missing_share(field, profile) >= 1.0:
         return Nothing(kind=field.type)
     if facts["role"] in ("number", "datetime"):
-        return Axis.learn(field.type, facts)
+        return Axis.learn(field.type, facts, profile.rows)
     return Categories.learn(field, facts)
 
 
@@ -95,7 +96,7 @@ class Nothing(Marginal):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Axis(Marginal):
-    """Numbers and times: straight lines between quantiles, with steps where values repeat."""
+    """Numbers and times: their quantile function, as `quantiles.py` makes it."""
 
     kind: pa.DataType
     places: np.ndarray  # knots on (0, 1), ascending, (M,)
@@ -104,11 +105,18 @@ class Axis(Marginal):
     step: float  # values are whole multiples of it; 0: any value
 
     @classmethod
-    def learn(cls, kind: pa.DataType, facts: Mapping[str, Json]) -> Axis:
+    def learn(cls, kind: pa.DataType, facts: Mapping[str, Json], rows: int) -> Axis:
         quantiles = np.asarray(facts["quantiles"], np.float64)
         pairs = sorted((float(v), float(s)) for v, s in facts.get("repeated") or ())
         repeated = np.array([v for v, _ in pairs])
-        places, values = _knots(quantiles, repeated, np.array([s for _, s in pairs]))
+        places, values = quantile_function(
+            quantiles,
+            repeated,
+            np.array([s for _, s in pairs]),
+            mean=float(facts.get("mean") or 0.0),
+            std=float(facts.get("std") or 0.0),
+            count=rows * (1.0 - float(facts.get("missing") or 0.0)),
+        )
         step = _step(kind, facts)
         return cls(kind=kind, places=places, values=values, repeated=repeated, step=step)
 
@@ -189,36 +197,6 @@ class Categories(Marginal):
         edges = np.array([0.0, *self.ends, 1.0])
         pairs = np.stack([edges[:-1], edges[1:]], axis=1)
         return pairs[pairs[:, 1] > pairs[:, 0] + 1e-12]
-
-
-def _knots(
-    quantiles: np.ndarray, repeated: np.ndarray, shares: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Knots (places, values) of the quantile function, with a step for each repeated value.
-
-    A quantile that is not itself a repeated value tells how much lies below it without the steps;
-    lines between these give the continuous part, and the steps are put in again, each whole.
-    """
-    places = np.linspace(0.0, 1.0, len(quantiles))
-    below = np.concatenate([[0.0], np.cumsum(shares)])
-    rest = max(0.0, 1.0 - below[-1])
-    keep = ~np.isin(quantiles, repeated)
-    values = np.concatenate([quantiles[:1], quantiles[keep], quantiles[-1:]])
-    smooth = places[keep] - below[np.searchsorted(repeated, quantiles[keep])]
-    smooth = np.concatenate([[0.0], np.clip(np.maximum.accumulate(smooth), 0, rest), [rest]])
-    at = np.interp(repeated, values, smooth)
-    at[repeated >= quantiles[-1]] = rest
-    edge = np.concatenate([values, repeated, repeated])
-    u = np.concatenate(
-        [smooth + below[np.searchsorted(repeated, values)], at + below[:-1], at + below[1:]]
-    )
-    # The ends stay beside a repeated value that is an end itself: drop them, the step has both.
-    first_last = np.isin(edge, repeated)
-    first_last[len(values) :] = False
-    edge, u = edge[~first_last], u[~first_last]
-    order = np.lexsort((edge, u))
-    edge, u = np.maximum.accumulate(edge[order]), u[order]
-    return u / u[-1] if u[-1] > 0 else u, edge
 
 
 def _step(kind: pa.DataType, facts: Mapping[str, Json]) -> float:
