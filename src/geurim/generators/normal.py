@@ -91,9 +91,9 @@ def cdf(scores: np.ndarray) -> np.ndarray:
 
 def ppf(shares: np.ndarray) -> np.ndarray:
     """The score below which a share of the distribution lies, to 1e-15; -inf at 0 and inf at 1."""
-    p = np.clip(shares, 0.0, 1.0)  # a sum of shares may end a rounding error beyond 1
+    p: np.ndarray = np.clip(shares, 0.0, 1.0)  # a sum of shares may end a rounding error beyond 1
     q = p - 0.5
-    result = np.empty_like(p)
+    result: np.ndarray = np.empty_like(p)
     centre = np.abs(q) <= 0.425
     c = q[centre]
     result[centre] = c * _ratio(_CENTRE, 0.180625 - c * c)
