@@ -4,7 +4,8 @@ A category is a level. On an axis, a value held by many rows is a level of its o
 what lies between is cut into cells of at least `cell_rows` rows; so a column that mixes a
 continuous part with repeated values keeps both. Missing is the last level. Decoding draws inside a
 cell, on the grid that the values lie on (whole numbers, cents, days), so no cell gives back its
-rows.
+rows. A category of fewer than 3 rows is not among the levels: its rows count as others (the
+threshold rule of statistical disclosure control; Hundepool et al. 2012, section 4.2).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from geurim.contract import Json
 
 BINS = 96  # at most so many bins of a column when it predicts another
 FEW = 256  # a scale of so few values is not cut into cells
+HELD = 3  # the fewest rows of a category that may come out
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,7 +85,7 @@ class Levels:
         if self.step > 0:
             steps = np.rint((axis - self.origin) / self.step)
             axis = np.round(self.origin + steps * self.step, self.decimals)
-        return np.clip(axis, self.low[0], self.high[-1])
+        return np.asarray(np.clip(axis, self.low[0], self.high[-1]))
 
     def place(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Axis values (N,) float64 drawn inside the cells of `codes`; NaN where missing."""
@@ -141,11 +143,19 @@ def _learn_categories(column: pa.Array, cell_rows: int, most: int) -> tuple[Leve
     raw = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     count = np.bincount(raw[raw >= 0], minlength=len(coded.dictionary))
     order = np.argsort(-count, kind="stable")
-    rank = np.empty(len(order) + 1, np.int64)
-    rank[order] = np.arange(len(order))
+    kept = int((count >= HELD).sum()) or len(order)
+    rank = np.full(len(count) + 1, -1)
+    rank[order[:kept]] = np.arange(kept)
     missing = bool(column.null_count)
-    rank[-1] = len(order)  # where raw is -1
+    rank[-1] = kept  # where raw is -1
     codes = rank[raw]
+    order = order[:kept]
+    rare = np.flatnonzero(codes < 0)
+    if len(rare):
+        # In proportion to the categories that are kept, without chance.
+        mass = np.cumsum(count[order])
+        spread = (np.arange(len(rare)) + 0.5) / len(rare) * mass[-1]
+        codes[rare] = np.searchsorted(mass, spread, side="right")
     size = len(order) + missing
     bins = np.minimum(np.arange(size), BINS - 1 - missing).astype(np.uint8)
     if missing and size:

@@ -8,13 +8,14 @@ are cut (Fisher 1958: for two classes, such an order holds the best of all cuts)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 WIDTH = 128  # codes that a node's row of `step` has room for; above levels.BINS
 _COARSE, _FEW_ROWS = 16, 256  # small nodes are cut on a coarser scale
-_BUDGET = 1 << 19  # cells of a histogram held at once
+_BUDGET = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,15 +44,32 @@ class Predictors:
             coarse.append(map_ if bins[p] > 1.5 * _COARSE else np.arange(bins[p]))
         return cls(codes=codes, bins=bins, ordered=ordered, coarse=coarse)
 
-    def first(self, columns: int, rows: np.ndarray | None = None) -> Predictors:
-        """Only the first columns, and only some rows."""
-        codes = self.codes[:columns] if rows is None else self.codes[:columns, rows]
+    def of_columns(self, columns: np.ndarray) -> Predictors:
+        """Only some of the columns."""
         return Predictors(
-            codes=codes,
-            bins=self.bins[:columns],
-            ordered=self.ordered[:columns],
-            coarse=self.coarse[:columns],
+            codes=self.codes[columns],
+            bins=[self.bins[p] for p in columns],
+            ordered=[self.ordered[p] for p in columns],
+            coarse=[self.coarse[p] for p in columns],
         )
+
+    def of_rows(self, rows: np.ndarray) -> Predictors:
+        """Only some of the rows."""
+        return replace(self, codes=self.codes[:, rows])
+
+    def telling(self, target: np.ndarray, classes: int, most: int) -> np.ndarray:
+        """The places, in order, of the `most` columns that say most about `target` (N,)."""
+        rows = slice(None, None, max(1, len(target) // 5_000))
+        known = []
+        for p, coarse in enumerate(self.coarse):
+            table = _table(
+                coarse[self.codes[p, rows]], target[rows], int(coarse.max()) + 1, classes
+            )
+            share = table / max(table.sum(), 1)
+            chance = share.sum(1, keepdims=True) * share.sum(0, keepdims=True)
+            ratio = np.divide(share, chance, out=np.ones_like(share), where=share > 0)
+            known.append(float((share * np.log(ratio)).sum()))
+        return np.sort(np.argsort(known, kind="stable")[::-1][:most])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,31 +98,31 @@ def grow(
     `leaf`: the fewest rows of a leaf. `charge`: how many times Akaike's charge a split must gain.
     """
     codes, rows = predictors.codes, len(target)
-    features = [p for p in range(len(predictors.bins)) if predictors.bins[p] > 1]
+    features = np.flatnonzero(np.array(predictors.bins) > 1)
     xlogx = np.zeros(rows + 1, np.float32)
     xlogx[1:] = np.arange(1, rows + 1) * np.log(np.arange(1, rows + 1))
-    scales = {p: _Scale(predictors, p, target, classes) for p in features}
+    scales = _Scales(predictors, target, classes)
     feature = [np.zeros(1, np.int16)]
     step = [np.zeros((1, WIDTH), np.int32)]
     nodes, front = 1, np.array([0])
     active, place = np.arange(rows), np.zeros(rows, np.int32)
     for _ in range(depth):
-        if not features or not len(front):
+        if not len(features) or not len(front):
             break
         total = _table(place, target[active], len(front), classes)
         gain = np.zeros(len(front), np.float32)
         chosen = np.full(len(front), -1)
         left = np.zeros((len(front), WIDTH), bool)
-        is_coarse = len(active) < _FEW_ROWS * len(front)
-        for p in features:
-            pair, map_ = scales[p].pair(active, is_coarse)
-            net, below = _best_cuts(
-                place, pair, total, scales[p].size(is_coarse), scales[p].axis, xlogx, leaf, charge
-            )
-            net -= charge * np.log(len(features))
-            better = np.flatnonzero(net > gain)
-            gain[better], chosen[better] = net[better], p
-            left[better, : len(map_)] = below[better][:, map_]
+        coarse = len(active) < _FEW_ROWS * len(front)
+        for some in scales.batches(features, coarse, len(front)):
+            pairs, bins, axes = scales.of(some, coarse, active)
+            net, below = _best_cuts(place, pairs, total, bins, axes, xlogx, leaf, charge)
+            for i, p in enumerate(some):
+                better = np.flatnonzero(net[i] - charge * np.log(len(features)) > gain)
+                gain[better] = net[i, better] - charge * np.log(len(features))
+                chosen[better] = p
+                map_ = scales.map(p, coarse)
+                left[better, : len(map_)] = below[i][better][:, map_]
         free = np.maximum((total > 0).sum(1) - 1, 1)
         split = np.flatnonzero((chosen >= 0) & (gain > 0.5 * charge * free))
         if not len(split):
@@ -127,29 +145,51 @@ def grow(
     return Tree(feature=np.concatenate(feature), step=np.concatenate(step))
 
 
-class _Scale:
-    """One column's codes joined with the target, fine and coarse, for counting both at once."""
+class _Scales:
+    """All columns' codes joined with the target, fine and coarse, for counting both at once."""
 
-    def __init__(self, predictors: Predictors, p: int, target: np.ndarray, classes: int) -> None:
-        codes, self._coarse = predictors.codes[p], predictors.coarse[p]
-        self._bins = predictors.bins[p]
-        self._small = int(self._coarse.max()) + 1
-        self._fine_pair = codes.astype(np.int32) * classes + target
-        self._coarse_pair = self._fine_pair
-        if self._small < self._bins:
-            self._coarse_pair = self._coarse.astype(np.int32)[codes] * classes + target
-        self.axis = None
-        if not predictors.ordered[p] and self._bins > 2:
-            self.axis = _correspondence(self._fine_pair, self._bins, classes)
+    def __init__(self, predictors: Predictors, target: np.ndarray, classes: int) -> None:
+        self._classes = classes
+        self._fine_bins = np.array(predictors.bins, np.int64)
+        self._coarse = predictors.coarse
+        self._coarse_bins = np.array([int(c.max(initial=0)) + 1 for c in self._coarse], np.int64)
+        codes = predictors.codes
+        self._fine = codes.astype(np.int32) * classes + target
+        self._rough = self._fine.copy()
+        for p in np.flatnonzero(self._coarse_bins < self._fine_bins):
+            self._rough[p] = self._coarse[p].astype(np.int32)[codes[p]] * classes + target
+        # Two categories need no order.
+        self._nominal = ~np.array(predictors.ordered, bool) & (self._fine_bins > 2)
+        self._axes = np.zeros((len(codes), classes), np.float32)
+        for p in np.flatnonzero(self._nominal):
+            self._axes[p] = _correspondence(self._fine[p], predictors.bins[p], classes)
 
-    def size(self, coarse: bool) -> int:
-        return self._small if coarse else self._bins
+    def batches(self, features: np.ndarray, coarse: bool, nodes: int) -> Iterator[np.ndarray]:
+        """Columns that are counted together: of one kind, and no more than fit the budget."""
+        bins = self._coarse_bins if coarse else self._fine_bins
+        for nominal in (False, True):
+            kind = features[self._nominal[features] == nominal]
+            kind = kind[np.argsort(-bins[kind], kind="stable")]
+            while len(kind):
+                # All are counted on as many codes as the first has: alike sizes waste little.
+                cells = bins[kind[0]] * nodes * self._classes
+                alike = int((bins[kind] >= 0.75 * bins[kind[0]]).sum())
+                fit = min(alike, max(1, int(_BUDGET // cells)))
+                yield kind[:fit]
+                kind = kind[fit:]
 
-    def pair(self, active: np.ndarray, coarse: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Code and class in one number for the active rows, and each code's place on this scale."""
-        if coarse:
-            return self._coarse_pair[active], self._coarse
-        return self._fine_pair[active], np.arange(self._bins)
+    def of(
+        self, some: np.ndarray, coarse: bool, active: np.ndarray
+    ) -> tuple[np.ndarray, int, np.ndarray | None]:
+        """Code and class in one number (F, A), the number of codes, and the classes' scores."""
+        pairs = self._rough if coarse else self._fine
+        bins = int((self._coarse_bins if coarse else self._fine_bins)[some].max())
+        axes = self._axes[some] if self._nominal[some[0]] else None
+        return pairs[some[:, None], active], bins, axes
+
+    def map(self, p: int, coarse: bool) -> np.ndarray:
+        """Each code's place on the scale that was counted."""
+        return self._coarse[p] if coarse else np.arange(self._fine_bins[p])
 
 
 def _correspondence(pair: np.ndarray, bins: int, classes: int) -> np.ndarray:
@@ -196,32 +236,38 @@ def _open(
 
 def _best_cuts(
     place: np.ndarray,
-    pair: np.ndarray,
+    pairs: np.ndarray,
     total: np.ndarray,
     bins: int,
-    axis: np.ndarray | None,
+    axes: np.ndarray | None,
     xlogx: np.ndarray,
     leaf: int,
     charge: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each node's best cut on one column: net gain (nodes,), codes that go left (nodes, bins)."""
-    nodes, classes = total.shape
-    counts = _table(place, pair, nodes, bins * classes).astype(np.int32)
-    counts = counts.reshape(nodes, bins, classes)
-    gains = np.empty(nodes, np.float32)
-    left = np.zeros((nodes, bins), bool)
+    """Each node's best cut on each column: net gain (F, nodes), codes to the left (F, nodes, bins).
+
+    `place` (A,): the rows' nodes; `pairs` (F, A): their code and class on each of F columns.
+    """
+    columns, (nodes, classes) = len(pairs), total.shape
+    cells = columns * nodes
+    at = place + nodes * np.arange(columns, dtype=np.int64)[:, None]
+    counts = _table(at.ravel(), pairs.ravel(), cells, bins * classes).astype(np.int32)
+    counts = counts.reshape(cells, bins, classes)
+    gains = np.empty(cells, np.float32)
+    left = np.zeros((cells, bins), bool)
     chunk = max(1, _BUDGET // (bins * classes))
-    for start in range(0, nodes, chunk):
+    for start in range(0, cells, chunk):
         some = slice(start, start + chunk)
-        count, all_rows = counts[some], total[some].astype(np.int32)
+        which = np.arange(cells)[some]
+        count, all_rows = counts[some], total[which % nodes].astype(np.int32)
         size = count.sum(2)
         order = None
-        if axis is not None:
-            mean = (count @ axis) / np.maximum(size, 1)
+        if axes is not None:
+            mean = (count @ axes[which // nodes][:, :, None])[:, :, 0] / np.maximum(size, 1)
             mean[size == 0] = np.inf
             order = np.argsort(mean, 1)
-            count = count[np.arange(len(count))[:, None], order]
-            size = np.take_along_axis(size, order, 1)
+            row = np.arange(len(count))[:, None]
+            count, size = count[row, order], size[row, order]
         below = np.cumsum(count[:, :-1], 1)
         n_below = np.cumsum(size[:, :-1], 1)
         n_all = all_rows.sum(1)
@@ -239,4 +285,4 @@ def _best_cuts(
             left[some] = low
         else:
             np.put_along_axis(left[some], order, low, 1)
-    return gains, left
+    return gains.reshape(columns, nodes), left.reshape(columns, nodes, bins)
