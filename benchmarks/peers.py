@@ -36,7 +36,7 @@ def fit_sdv(name: str, train: str, model: str) -> None:
     from sdv.metadata import Metadata
 
     rows = read(train)
-    metadata = Metadata.detect_from_dataframe(rows)
+    metadata = Metadata.detect_from_dataframes({"rows": rows})
     kinds = {"sdv-copula": "GaussianCopulaSynthesizer", "sdv-tvae": "TVAESynthesizer"}
     synthesizer = getattr(single_table, kinds[name])(metadata)
     synthesizer.fit(rows)

