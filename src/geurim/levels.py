@@ -90,19 +90,18 @@ class Levels:
     def place(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Axis values (N,) float64 drawn inside the cells of `codes`; NaN where missing."""
         assert self.low is not None and self.high is not None
-        low, width = _padded(self.low, self.missing), _padded(self.high - self.low, self.missing)
+        low, high = _padded(self.low, self.missing), _padded(self.high, self.missing)
         values = low[codes]
-        if not self.high.size or np.nanmax(width) == 0:
+        inside = np.flatnonzero((high > low)[codes])
+        if not len(inside):
             return np.asarray(values)
-        spread = width[codes]
-        inside = np.flatnonzero(spread > 0)
-        u = rng.random(len(inside))
+        u, top = rng.random(len(inside)), high[codes[inside]]
         if self.step > 0:
-            steps = np.floor(u * (spread[inside] / self.step + 1.0 + 1e-9))
+            steps = np.floor(u * ((top - values[inside]) / self.step + 1.0 + 1e-9))
             moved = values[inside] + steps * self.step
             values[inside] = np.round(moved, self.decimals) if self.decimals else moved
         else:
-            values[inside] += u * spread[inside]
+            values[inside] = values[inside] * (1.0 - u) + top * u
         return np.asarray(values)
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:

@@ -163,7 +163,8 @@ def _best_pair(table: np.ndarray) -> tuple[list[int], list[float], float] | None
     i, j = np.unravel_index(int(np.argmax(two)), two.shape)
     columns = [one]
     # A second column must explain most of what one leaves open.
-    if 1 - two[i, j] < 0.25 * (1 - ry[one] ** 2):
+    left = 1 - ry[one] ** 2
+    if left > 1e-9 and 1 - two[i, j] < 0.25 * left:
         columns = [int(i), int(j)]
     y, x = table[:, 0], table[:, [c + 1 for c in columns]]
     scale = x.std(0)
@@ -171,7 +172,7 @@ def _best_pair(table: np.ndarray) -> tuple[list[int], list[float], float] | None
     slopes = np.linalg.lstsq(design, y - y.mean(), rcond=None)[0][:-1] / scale
     simple = [_simple(s) for s in slopes.tolist()]
     spread = y.std()
-    if np.std(y - x @ np.array(simple)) <= np.std(y - x @ slopes) + 0.02 * spread:
+    if np.std(y - x @ np.array(simple)) <= 1.02 * np.std(y - x @ slopes) + 1e-9 * spread:
         slopes = np.array(simple)
     explained = 1 - np.var(y - x @ slopes) / np.var(y)
     return columns, slopes.tolist(), float(explained)

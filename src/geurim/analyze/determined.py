@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 
@@ -19,6 +19,7 @@ FIRST = 3_000  # rows that a candidate must get past before all rows are looked 
 SINGLES = 300  # the most columns of which all are tried alone
 PAIRED = 60  # ... two at a time
 SETS = 2_000  # the most sets of three or four
+LOOKED = 20_000  # ... of which so many are considered
 FEW = 64  # values of a column in a set of three or four
 ORDERED = 40  # the most columns compared for order
 ORDER_ROWS = 100
@@ -103,7 +104,7 @@ def _candidates(data: _Data) -> Iterator[tuple[int, ...]]:
     few = [i for i in able if data.sizes[i] <= FEW]
     tried = 0
     for size in (3, 4):
-        for by in combinations(few, size):
+        for by in islice(combinations(few, size), LOOKED):
             if np.prod(data.sizes[list(by)] - 1.0) <= most:
                 tried += 1
                 if tried > SETS:

@@ -221,8 +221,8 @@ class Trees(Generator):
     """
 
     trees: int = 8
-    leaf: int = 20
-    charge: float = 1.2
+    leaf: int = 5
+    charge: float = 1.3
     predictors: int = 32
     cell_rows: int = 10
     max_rows: int = 400_000

@@ -1,0 +1,139 @@
+"""A column's levels: what is a point, what a cell, and that decoding gives back the scale."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geurim.columns import from_axis, to_axis
+from geurim.levels import BINS, learn
+
+
+def decoded(column: pa.Array, seed: int = 0) -> pa.Array:
+    levels, codes = learn(column)
+    rng = np.random.default_rng(seed)
+    if levels.ordered:
+        return from_axis(levels.place(codes, rng), column.type)
+    return levels.category(codes)
+
+
+def test_few_values_are_points_and_come_back_unchanged() -> None:
+    column = pa.array(np.repeat(np.arange(20), 50))
+    levels, codes = learn(column)
+    assert levels.size == 20
+    assert decoded(column).equals(column)
+    assert np.array_equal(levels.encode(column), codes)
+
+
+def test_a_repeated_value_in_a_continuous_column_is_a_point() -> None:
+    rng = np.random.default_rng(1)
+    values = np.where(rng.random(5000) < 0.3, 0.0, rng.normal(size=5000))
+    again = np.asarray(decoded(pa.array(values)))
+    assert np.mean(again == 0) == np.mean(values == 0)
+    assert len(np.unique(again)) > 3000
+
+
+def test_a_cell_of_a_continuous_column_holds_at_least_ten_rows() -> None:
+    values = np.random.default_rng(2).normal(size=3000)
+    codes = learn(pa.array(values))[1]
+    assert np.bincount(codes).min() >= 10
+    assert not np.isin(np.asarray(decoded(pa.array(values))), values).any()
+
+
+def test_decoding_keeps_every_row_in_its_own_cell() -> None:
+    values = np.random.default_rng(3).lognormal(size=4000)
+    levels, codes = learn(pa.array(values))
+    assert np.array_equal(levels.place_of(levels.place(codes, np.random.default_rng(0))), codes)
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        (np.arange(0, 100_000, 100), 100.0),
+        (np.arange(2000) * 0.25, 0.25),
+        (np.round(np.random.default_rng(0).normal(size=3000), 2), 0.01),
+    ],
+)
+def test_decoded_values_lie_on_the_grid_of_the_real_ones(values: np.ndarray, step: float) -> None:
+    levels, _ = learn(pa.array(values))
+    assert levels.step == pytest.approx(step)
+    again = to_axis(decoded(pa.array(values)))
+    assert np.abs(again / step - np.rint(again / step)).max() < 1e-6
+
+
+def test_dates_stay_dates_on_whole_days() -> None:
+    days = [dt.date(2020, 1, 1) + dt.timedelta(int(d)) for d in np.arange(900) % 731]
+    column = pa.array(days)
+    again = decoded(column)
+    assert again.type == pa.date32()
+    assert min(again.to_pylist()) >= min(days)
+    assert max(again.to_pylist()) <= max(days)
+
+
+def test_missing_is_the_last_level_and_comes_back() -> None:
+    for column in (pa.array([1.5, None, 2.5] * 40), pa.array(["a", None, "b"] * 40)):
+        levels, codes = learn(column)
+        assert levels.missing
+        assert (codes == levels.size - 1).sum() == 40
+        assert decoded(column).null_count == 40
+
+
+def test_a_category_of_two_rows_is_not_among_the_levels_and_one_of_three_is() -> None:
+    column = pa.array(["common"] * 95 + ["two"] * 2 + ["three"] * 3)
+    levels, codes = learn(column)
+    assert levels.values.to_pylist() == ["common", "three"]
+    assert codes.min() >= 0
+    assert "two" not in decoded(column).to_pylist()
+
+
+def test_an_unknown_category_is_encoded_as_minus_one() -> None:
+    levels, _ = learn(pa.array(["a", "b"] * 10))
+    assert levels.encode(pa.array(["a", "new"])).tolist() == [0, -1]
+
+
+def test_bins_never_outgrow_their_type() -> None:
+    rng = np.random.default_rng(5)
+    for column in (pa.array(rng.normal(size=50_000)), pa.array(rng.integers(0, 30_000, 90_000))):
+        levels, _ = learn(column)
+        assert len(levels.bins) == levels.size
+        assert levels.bins.max() < BINS
+        assert (np.diff(levels.bins.astype(int)) >= 0).all()
+    many = pa.array([f"c{i % 5000}" for i in range(20_000)])
+    assert learn(many)[0].bins.max() < BINS
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.floats(allow_nan=False, width=64),
+            st.sampled_from([0.0, 1.0, -1.0, float("inf"), 1e300]),
+        ),
+        min_size=1,
+        max_size=300,
+    )
+)
+def test_any_numbers_can_be_learned_and_decoded_within_their_bounds(values: list[Any]) -> None:
+    column = pa.array(values, pa.float64())
+    again = decoded(column)
+    assert [v is None for v in again.to_pylist()] == [v is None for v in values]
+    present = [v for v in values if v is not None]
+    if present:
+        found = np.array([v for v in again.to_pylist() if v is not None])
+        low, high = min(present), max(present)
+        assert found.min() >= low or found.min() == pytest.approx(low)
+        assert found.max() <= high or found.max() == pytest.approx(high)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.text(max_size=4)), min_size=1, max_size=100))
+def test_any_strings_can_be_learned_and_nothing_is_invented(values: list[Any]) -> None:
+    again = decoded(pa.array(values, pa.string())).to_pylist()
+    assert set(again) <= set(values)
