@@ -220,7 +220,7 @@ class Trees(Generator):
     max_rows: rows learned from; a larger table is thinned at random.
     """
 
-    trees: int = 8
+    trees: int = 10
     leaf: int = 5
     charge: float = 1.3
     predictors: int = 32
