@@ -39,14 +39,14 @@ def fit_sdv(name: str, train: str, model: str) -> None:
     metadata = Metadata.detect_from_dataframes({"rows": rows})
     kinds = {"sdv-copula": "GaussianCopulaSynthesizer", "sdv-tvae": "TVAESynthesizer"}
     synthesizer = getattr(single_table, kinds[name])(metadata)
-    synthesizer.fit(rows)
+    synthesizer.fit({"rows": rows})
     synthesizer.save(model)
 
 
 def sample_sdv(name: str, model: str, count: int, path: str) -> None:
     from sdv import utils
 
-    write(utils.load_synthesizer(model).sample(num_rows=count), path)
+    write(utils.load_synthesizer(model).sample(num_rows=count)["rows"], path)
 
 
 def fit_mostlyai(name: str, train: str, model: str) -> None:

@@ -12,7 +12,7 @@ NAMES = {
     "mostlyai": "MOSTLY AI",
     "sdv-copula": "SDV GaussianCopula",
     "sdv-tvae": "SDV TVAE",
-    "real": "real rows (half against half)",
+    "real": "real rows",
     "resampled": "training rows resampled",
     "independent": "columns shuffled apart",
 }
@@ -130,14 +130,14 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     return [*out, seconds(row["fit"]["cpu"]), many, f"{peak(row):,.0f}", f"{row['mb']:,}"]
 
 
-def repeated(row: Mapping[str, Any]) -> str:
-    """Geurim's noisy figures over several splits: mean ± standard error of the mean."""
+def repeated(name: str, row: Mapping[str, Any]) -> str:
+    """The noisy figures over several splits: mean ± standard error of the mean."""
 
     def both(key: str, digits: int = 3) -> str:
         values = [r[key] for r in row["repeats"]]
         return f"{short(mean(values), digits)} ± {short(spread(values), digits)}"
 
-    title = f"Geurim, mean of {len(row['repeats'])} splits"
+    title = f"{name}, mean of {len(row['repeats'])} splits"
     return line([title, "", both("c2st"), both("gap", 4), both("dcr_share"), "", "", "", ""])
 
 
@@ -175,7 +175,7 @@ def section(table: str, rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
             continue
         out.append(line([NAMES[name], *cells(row)]))
         if "repeats" in row:
-            out.append(repeated(row))
+            out.append(repeated(NAMES[name], row))
     out.append("")
     score = next((r["score"] for r in rows.values() if "utility" in r.get("score", {})), None)
     if "geurim" in rows and "score" in rows["geurim"]:
