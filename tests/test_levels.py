@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geurim.columns import from_axis, to_axis
+from geurim.columns import to_axis
 from geurim.levels import BINS, learn
 
 
@@ -19,7 +19,7 @@ def decoded(column: pa.Array, seed: int = 0) -> pa.Array:
     levels, codes = learn(column)
     rng = np.random.default_rng(seed)
     if levels.ordered:
-        return from_axis(levels.place(codes, rng), column.type)
+        return levels.written(levels.place(codes, rng))
     return levels.category(codes)
 
 
@@ -137,3 +137,23 @@ def test_any_numbers_can_be_learned_and_decoded_within_their_bounds(values: list
 def test_any_strings_can_be_learned_and_nothing_is_invented(values: list[Any]) -> None:
     again = decoded(pa.array(values, pa.string())).to_pylist()
     assert set(again) <= set(values)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M"])
+def test_strings_that_are_times_lie_on_an_axis_and_keep_their_form(form: str) -> None:
+    start = dt.datetime(2013, 1, 1)
+    hours = np.random.default_rng(6).integers(0, 24 * 3650, 5_000).tolist()
+    real = [(start + dt.timedelta(hours=h)).strftime(form) for h in hours]
+    levels, codes = learn(pa.array([*real, None]))
+    assert levels.ordered
+    again = decoded(pa.array([*real, None])).to_pylist()
+    assert again[-1] is None
+    assert all(dt.datetime.strptime(text, form).strftime(form) == text for text in again[:-1])
+    assert min(real) <= min(again[:-1]) <= max(again[:-1]) <= max(real)
+    assert np.array_equal(levels.encode(pa.array([*real, None])), codes)
+
+
+def test_strings_that_are_times_but_for_one_stay_categories() -> None:
+    days = [str(dt.date(2000, 1, 1) + dt.timedelta(i % 900)) for i in range(3_600)]
+    assert learn(pa.array(days))[0].ordered
+    assert not learn(pa.array([*days, "later"]))[0].ordered

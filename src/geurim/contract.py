@@ -43,7 +43,7 @@ def quiet(event: Event) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Privacy:
-    """One private release: noise was added so that one unit changes little. See Dwork & Roth 2014."""
+    """One private release: noise hides what any one unit adds. See Dwork & Roth 2014."""
 
     unit: str
     contributions: int
@@ -99,7 +99,7 @@ class Lineage:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Rows that can be read again, in bounded memory. What comes out of a step is again a Source."""
+    """Rows that can be read again, in bounded memory; what a step gives is again a Source."""
 
     schema: pa.Schema
     lineage: Lineage
@@ -128,7 +128,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What analysis learned of a table; never a row. `docs/profile.md` lists what `columns` hold."""
+    """What analysis learned of a table, never a row; `docs/profile.md` says what it holds."""
 
     schema: pa.Schema
     lineage: Lineage

@@ -4,20 +4,21 @@ A category is a level. On an axis, a value held by many rows is a level of its o
 what lies between is cut into cells of at least `cell_rows` rows; so a column that mixes a
 continuous part with repeated values keeps both. Missing is the last level. Decoding draws inside a
 cell, on the grid that the values lie on (whole numbers, cents, days), so no cell gives back its
-rows. A category of fewer than 3 rows is not among the levels: its rows count as others (the
+rows. Strings that are all dates or times in one ISO form are learned on their axis and written in
+that form again. A category of fewer than 3 rows is not among the levels: its rows count as others (the
 threshold rule of statistical disclosure control; Hundepool et al. 2012, section 4.2).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.columns import is_ordered, to_axis, to_codes
+from geurim.columns import from_axis, is_ordered, to_axis, to_codes
 from geurim.contract import Json
 
 BINS = 96  # at most so many bins of a column when it predicts another
@@ -44,6 +45,7 @@ class Levels:
     origin: float = 0.0
     decimals: int = 0
     values: Any = None  # pa.Array
+    form: str = ""  # of strings on an axis of times, as strftime writes them
 
     @property
     def ordered(self) -> bool:
@@ -51,6 +53,8 @@ class Levels:
 
     def encode(self, column: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Codes (N,) int64. Between two cells the lower one is taken; a new category is -1."""
+        if self.form:
+            return self.place_of(to_axis(_parsed(column, self.form)))
         if self.low is None:
             codes = to_codes(column, self.values)
             if self.missing:
@@ -77,6 +81,16 @@ class Levels:
             return self.values.take(pa.array(codes, mask=absent if absent.any() else None))
         return self.values.take(pa.array(codes))
 
+    def written(self, axis: np.ndarray) -> pa.Array:
+        """Axis values (N,) as a column of the real one's type."""
+        if not self.form:
+            return from_axis(axis, self.kind)
+        return pc.strftime(from_axis(axis, pa.timestamp("s")), format=self.form).cast(self.kind)
+
+    def axis_of(self, column: pa.Array) -> np.ndarray:
+        """The column on the axis of the scale (N,)."""
+        return to_axis(_parsed(column, self.form) if self.form else column)
+
     def fit(self, axis: np.ndarray) -> np.ndarray:
         """Axis values (N,) brought onto the grid and within the bounds of the scale."""
         assert self.low is not None and self.high is not None
@@ -85,6 +99,13 @@ class Levels:
         if self.step > 0:
             steps = np.rint((axis - self.origin) / self.step)
             axis = np.round(self.origin + steps * self.step, self.decimals)
+            room = (self.low[-1] - self.low[0]) / self.step
+            if np.array_equal(self.low, self.high) and room > 4 * len(self.low):
+                # Points far apart on their grid, such as 39.02, 39.92, 41: the nearest one.
+                between = (self.low[1:] + self.low[:-1]) / 2
+                values = np.append(self.low, np.nan)
+                place = np.searchsorted(between, axis)
+                axis = values[np.where(np.isnan(axis), len(self.low), place)]
         return np.asarray(np.clip(axis, self.low[0], self.high[-1]))
 
     def place(self, codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -110,7 +131,7 @@ class Levels:
         if self.low is not None and self.high is not None:
             arrays |= {"low": self.low, "high": self.high}
         values = None if self.values is None else self.values.to_pylist()
-        keys = ("size", "missing", "step", "origin", "decimals")
+        keys = ("size", "missing", "step", "origin", "decimals", "form")
         return {k: getattr(self, k) for k in keys} | {"values": values}, arrays
 
     @classmethod
@@ -130,8 +151,37 @@ def learn(column: pa.Array, cell_rows: int = 10, most: int = 2000) -> tuple[Leve
     """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    learner = _learn_ordered if is_ordered(column.type) else _learn_categories
-    return learner(column, cell_rows, most)
+    if is_ordered(column.type):
+        return _learn_ordered(column, cell_rows, most)
+    form = _iso_form(column)
+    if form:
+        levels, codes = _learn_ordered(_parsed(column, form), cell_rows, most)
+        return replace(levels, kind=column.type, form=form), codes
+    return _learn_categories(column, cell_rows, most)
+
+
+_FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S")
+
+
+def _iso_form(column: pa.Array) -> str:
+    """The one form in which all strings are dates or times, and many; "" where there is none."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return ""
+    values = column.drop_null()
+    if len(values) <= FEW or pc.count_distinct(values.slice(0, 5_000)).as_py() <= FEW:
+        return ""
+    for form in (f + zone for f in _FORMS for zone in ("", "Z")):
+        if _parsed(values.slice(0, 10), form).null_count:
+            continue
+        again = pc.strftime(_parsed(values, form), format=form).cast(values.type)
+        if again.null_count == 0 and again.equals(values):
+            return form
+    return ""
+
+
+def _parsed(column: pa.Array, form: str) -> pa.Array:
+    """Strings as times to the second; missing where they are not of this form."""
+    return pc.strptime(column, format=form, unit="s", error_is_null=True)
 
 
 def _learn_categories(column: pa.Array, cell_rows: int, most: int) -> tuple[Levels, np.ndarray]:

@@ -21,6 +21,8 @@ GENERATORS: dict[str, str] = {
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
 
+_FIT = 0x66697400
+
 LEARNED = frozenset({"number", "datetime", "category", "constant", "empty"})
 """Roles that a generator learns. Keys, personal data and free text are made anew."""
 
@@ -82,7 +84,9 @@ def fit(
         profile = analyze(source, progress=progress) if profile is None else profile
     assert profile is not None
     learned = [n for n in profile.schema.names if profile.columns[n]["role"] in LEARNED]
-    rng_learn, rng_anew = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    # A key of its own: sampling may well be given the same seed, and its blocks have keys 0, 1, …
+    streams = np.random.SeedSequence(seed, spawn_key=(_FIT,)).spawn(2)
+    rng_learn, rng_anew = (np.random.default_rng(s) for s in streams)
     inner = settings.fit(source and select(source, learned), profile, rng_learn, progress)
     return Table(
         schema=source.schema if source else profile.schema,

@@ -132,7 +132,9 @@ class People:
 def _sexes(rows: int, rng: np.random.Generator, learned: pa.Table | None) -> np.ndarray:
     """Who is a man: as a learned column of sexes says, else by chance."""
     male = rng.random(rows) < 0.5
-    for name in learned.column_names if learned is not None else ():
+    if learned is None:
+        return male
+    for name in learned.column_names:
         column = learned[name]
         if not _SEX.search(name) or pa.types.is_floating(column.type):
             continue

@@ -41,7 +41,7 @@ class Seen:
             return np.zeros(len(strings), bool)
         places = hashes(strings, self.salt) & np.uint64(8 * len(self.bits) - 1)
         hit = (self.bits[places >> np.uint64(3)] << (places & np.uint64(7)).astype(np.uint8)) & 128
-        return (hit > 0) & strings.is_valid().to_numpy(zero_copy_only=False)
+        return np.asarray((hit > 0) & strings.is_valid().to_numpy(zero_copy_only=False))
 
 
 def mix(values: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from geurim import levels as scales
 from geurim import links
-from geurim.columns import from_axis, is_number, to_axis
+from geurim.columns import is_number
 from geurim.contract import (
     Event,
     Fitted,
@@ -104,7 +104,7 @@ class FittedTrees(Fitted):
             if field.name in known:
                 columns.append(known[field.name])
             elif own.ordered:
-                columns.append(from_axis(axes[field.name], field.type))
+                columns.append(own.written(axes[field.name]))
             else:
                 columns.append(own.category(codes[field.name]))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
@@ -123,7 +123,7 @@ class FittedTrees(Fitted):
                 # A value never seen says nothing: a random one stands in for it as a predictor.
                 codes[name] = np.where(found < 0, rng.integers(0, own.size, rows), found)
                 if own.ordered:
-                    axes[name] = to_axis(known[name])
+                    axes[name] = own.axis_of(known[name])
             else:
                 codes[name] = column.forest.draw(binned[column.sees], rng)
                 if own.ordered:
@@ -257,7 +257,7 @@ class Trees(Generator):
         for name in table.column_names:
             own[name], codes[name] = scales.learn(table[name], self.cell_rows)
             if own[name].ordered:
-                axes[name] = to_axis(table[name])
+                axes[name] = own[name].axis_of(table[name].combine_chunks())
         clocks = frozenset(
             n for n, a in axes.items() if is_number(table[n].type) and links.is_clock(a)
         )
@@ -346,11 +346,13 @@ def _groups(level: Levels, codes: np.ndarray) -> np.ndarray:
     if not level.ordered:
         rank, half = np.arange(max(level.size, 1)), _GROUPS // 2
         return rank if len(rank) <= _GROUPS else np.where(rank < half, rank, half + rank % half)
-    if level.size <= 24:
+    if level.size <= 1.5 * _GROUPS:
         return np.arange(level.size)
     mass = np.bincount(codes, minlength=level.size)[: level.size - level.missing]
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()
-    group = np.unique((middle * (_GROUPS - 1)).astype(int), return_inverse=True)[1]
+    # In few rows a cut must pay for its classes: the fewer there are, the more is found.
+    classes = int(np.clip(len(codes) ** 0.5 / 4, 4, _GROUPS)) - 1
+    group = np.unique((middle * classes).astype(int), return_inverse=True)[1]
     return np.append(group, group[-1] + 1) if level.missing else group
 
 
