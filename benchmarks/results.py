@@ -65,6 +65,10 @@ Parquet; installed MB is its environment without pip. One process may take {limi
 NOTES = """## Notes
 
 - *Real rows* is one half of the training rows against the other: the ceiling, with half the rows.
+- *Training rows resampled* may get a C2ST below .5: a row and its copy fall into other folds, so
+  the classifier learns the wrong answer. The DCR share shows what it is.
+- A mean of splits repeats the split, the fit and the draw with seeds 0, 1 and 2; ± is its standard
+  error. Every other figure is of split 0; targets are held against the means where there are any.
 - SDV's CTGAN is left out: 300 epochs took 1,831 CPU s on Adult when measured once (C2ST .951).
 - SDV is under BUSL-1.1, which is no open-source licence. It is only measured.
 - MOSTLY AI runs through its engine, without its local server. The torchvision that its installation
@@ -170,8 +174,7 @@ def section(table: str, rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
             continue
         row = rows[name]
         if "failed" in row:
-            reason = f"{NAMES[name]} failed: {row['failed']}"
-            out.append(line([reason, *[""] * 7, f"{row.get('mb', 0):,}"]))
+            out.append(line([f"{NAMES[name]}: {row['failed']}", *[""] * 8]))
             continue
         out.append(line([NAMES[name], *cells(row)]))
         if "repeats" in row:
@@ -198,8 +201,8 @@ def growth(row: Mapping[str, Any]) -> list[str]:
     text = (
         f"10,000,000 Adult rows to Parquet took {ten['cpu']:,.1f} CPU s and "
         f"{ten['peak_mb']:,.0f} MB, 1,000,000 rows {one['cpu']:,.1f} CPU s and "
-        f"{one['peak_mb']:,.0f} MB: {ratio:.2f} times the time (target 8.5 to 11.5) and "
-        f"{more:.2f} times the memory (target 1)."
+        f"{one['peak_mb']:,.0f} MB: {ratio:.2f} times the time (target at most 11.5) and "
+        f"{more:.2f} times the memory (target 1). Start-up is in both."
     )
     return ["## Ten times the rows", "", text, ""]
 
