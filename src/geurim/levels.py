@@ -5,8 +5,8 @@ what lies between is cut into cells of at least `cell_rows` rows; so a column th
 continuous part with repeated values keeps both. Missing is the last level. Decoding draws inside a
 cell, on the grid that the values lie on (whole numbers, cents, days), so no cell gives back its
 rows. Strings that are all dates or times in one ISO form are learned on their axis and written in
-that form again. A category of fewer than 3 rows is not among the levels: its rows count as others (the
-threshold rule of statistical disclosure control; Hundepool et al. 2012, section 4.2).
+that form again. A category of fewer than 3 rows is not among the levels: its rows count as others
+(the threshold rule of statistical disclosure control; Hundepool et al. 2012, section 4.2).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Levels:
             steps = np.rint((axis - self.origin) / self.step)
             axis = np.round(self.origin + steps * self.step, self.decimals)
             room = (self.low[-1] - self.low[0]) / self.step
-            if np.array_equal(self.low, self.high) and room > 4 * len(self.low):
+            if np.array_equal(self.low, self.high) and room > 1.5 * len(self.low):
                 # Points far apart on their grid, such as 39.02, 39.92, 41: the nearest one.
                 between = (self.low[1:] + self.low[:-1]) / 2
                 values = np.append(self.low, np.nan)
