@@ -150,7 +150,9 @@ def missed(table: str, row: Mapping[str, Any]) -> list[str]:
     if "failed" in row:
         return [f"{table}: {row['failed']}"]
     g, total = GOALS[table], row["fit"]["cpu"] + row["million"]["cpu"]
-    average = {k: mean([r[k] for r in row["repeats"]]) for k in ("c2st", "dcr_share", "gap")}
+    named = {"C2ST AUC": "c2st", "DCR share": "dcr_share", "TSTR gap": "gap"}
+    average = {k: mean([r[k] for r in row["repeats"]]) for k in named.values()}
+    noise = {name: spread([r[k] for r in row["repeats"]]) for name, k in named.items()}
     checks = [
         ("SDMetrics", row["score"]["sdmetrics"]["score"], g["quality"], math.inf, 3),
         ("C2ST AUC", average["c2st"], -math.inf, g["c2st"], 3),
@@ -163,7 +165,9 @@ def missed(table: str, row: Mapping[str, Any]) -> list[str]:
     for name, value, low, high, digits in checks:
         if not low <= value <= high:
             bound = low if value < low else high
-            out.append(f"{table}: {name} is {short(value, digits)}, the target is {bound:g}")
+            error = f" ± {short(noise[name], digits)}" if name in noise else ""
+            text = f"{short(value, digits)}{error}, the target is {bound:g}"
+            out.append(f"{table}: {name} is {text}")
     return out
 
 
