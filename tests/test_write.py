@@ -355,3 +355,13 @@ def test_any_table_comes_back_from_a_file(
 def test_gzipped_text_carries_no_time(tmp_path: Path) -> None:
     path = Path(write(pa.table({"a": [1]}), tmp_path / "x.csv.gz"))
     assert path.read_bytes()[4:8] == b"\0\0\0\0" and gzip.decompress(path.read_bytes()) == b"a\n1\n"
+
+
+def test_missing_values_are_written_with_the_token_that_the_real_file_has(tmp_path: Path) -> None:
+    real = tmp_path / "real.csv"
+    real.write_text("job,age\nclerk,30\n?,41\nsmith,NA\nclerk,52\n?,NA\nsmith,33\n" * 20)
+    made = tmp_path / "made.csv"
+    write(read(real), made)
+    assert made.read_text() == real.read_text()
+    again = read(made).to_arrow()
+    assert (again["job"].null_count, again["age"].null_count) == (40, 40)

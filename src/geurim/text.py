@@ -15,7 +15,10 @@ _QUOTED = r'[",\r\n\t;|]|^\s|\s$|^$'
 
 
 def csv_lines(batch: pa.RecordBatch, separator: str) -> pa.Buffer:
-    """The rows of a batch as CSV in UTF-8; a missing value is an empty field."""
+    """The rows of a batch as CSV in UTF-8.
+
+    A missing value is an empty field, or the one token that stood for it in the real file.
+    """
     columns = [_csv_column(a, f) for a, f in zip(batch.columns, batch.schema, strict=True)]
     if len(columns) == 1:
         # A line with nothing in it would be no row.
@@ -34,7 +37,9 @@ def _quote_names(names: list[str]) -> list[str]:
 
 def _csv_column(values: pa.Array, found: pa.Field) -> pa.Array:
     text = shown(values, found)
-    return _quoted(text) if pa.types.is_string(found.type) else text
+    text = _quoted(text) if pa.types.is_string(found.type) else text
+    tokens = json.loads((found.metadata or {}).get(b"geurim.missing", b"[]"))
+    return pc.fill_null(text, _quoted(pa.array(tokens))[0]) if len(tokens) == 1 else text
 
 
 def shown(values: pa.Array, found: pa.Field) -> pa.Array:
