@@ -270,9 +270,9 @@ def _pair_associations(c: Comparison, cuts: list[Cut], counts: list[np.ndarray])
                 reference=float(reference[a, b]),
                 count=c.synthetic.count,
                 verdict=judge("pair_association", over, over - width, over + width, tests=len(i)),
-                text=f"The two columns' dependence (0 none, 1 full) is {strength[0][a, b]:.2f} in "
-                f"the synthetic rows, {strength[1][a, b]:.2f} in the real ones and "
-                f"{strength[2][a, b]:.2f} in the holdout.",
+                text=f"The two columns' dependence (0 none, 1 full) is {_two(strength[0][a, b])} in "
+                f"the synthetic rows, {_two(strength[1][a, b])} in the real ones and "
+                f"{_two(strength[2][a, b])} in the holdout.",
                 columns=(names[a], names[b]),
                 details={} if rank else _matrices(names, strength),
             )
@@ -417,3 +417,8 @@ def _partner(c: Comparison, column: Column) -> str:
         f"It is how it goes with {others[at].name!r}: their dependence (0 none, 1 full) is "
         f"{made[at]:.2f}, and {real[at]:.2f} in the real rows."
     )
+
+
+def _two(value: float) -> str:
+    """Two places; a column that does not vary has no dependence to tell."""
+    return "unknown" if np.isnan(value) else f"{value:.2f}"
