@@ -271,7 +271,8 @@ def _pair_associations(c: Comparison, cuts: list[Cut], counts: list[np.ndarray])
                 count=c.synthetic.count,
                 verdict=judge("pair_association", over, over - width, over + width, tests=len(i)),
                 text="The two columns' dependence (0 none, 1 full) is "
-                f"{_two(strength[0][a, b])} in the synthetic rows, {_two(strength[1][a, b])} in the real ones and "
+                f"{_two(strength[0][a, b])} in the synthetic rows, "
+                f"{_two(strength[1][a, b])} in the real ones and "
                 f"{_two(strength[2][a, b])} in the holdout.",
                 columns=(names[a], names[b]),
                 details={} if rank else _matrices(names, strength),
