@@ -140,17 +140,24 @@ class FittedTrees(Fitted):
         """The same distribution with `columns` first in the chain, learned from its own draws.
 
         Nothing is rejected later, however rare the values that will be given. The draws' number,
-        at least as large as the rows it was fitted to, bounds what is lost on the way.
+        at least as large as the rows it was fitted to, bounds what is lost on the way. What comes
+        after the last of `columns` has the same columns before it as ever, and stays as it is.
         """
         if self._leads(columns):
             return self
-        count = int(np.clip(2 * self.rows, 50_000, 150_000))
+        old = list(self.columns)
+        count = 1 + max(old.index(n) for n in columns)
+        first = sorted(old[:count], key=lambda n: n not in columns)
         rng = np.random.default_rng([int(self.lineage.digest[:12], 16), len(columns)])
-        codes, axes = self._draw_levels(count, rng, {})
-        order = [n for n in self.columns if n in columns]
-        order += [n for n in self.columns if n not in columns]
-        scales = {n: c.own for n, c in self.columns.items()}
-        chain = _learn_chain(self.settings, order, scales, codes, axes, self.clocks, rng, quiet)
+        rows = int(np.clip(2 * self.rows, 50_000, 150_000))
+        head = replace(self, columns={n: self.columns[n] for n in old[:count]})
+        codes, axes = head._draw_levels(rows, rng, {})
+        scales = {n: self.columns[n].own for n in first}
+        chain = _learn_chain(self.settings, first, scales, codes, axes, self.clocks, rng, quiet)
+        place = np.array([(first + old[count:]).index(n) for n in old])
+        for name in old[count:]:
+            column = self.columns[name]
+            chain[name] = replace(column, sees=place[column.sees])
         return replace(self, columns=chain)
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
