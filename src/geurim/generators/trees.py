@@ -229,7 +229,7 @@ class Trees(Generator):
 
     trees: int = 10
     leaf: int = 5
-    charge: float = 1.3
+    charge: float = 1.15
     predictors: int = 32
     cell_rows: int = 10
     max_rows: int = 400_000
