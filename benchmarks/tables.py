@@ -48,7 +48,7 @@ ENVIRONMENTS = {  # what pip is asked, one command an entry
 PEERS = {"mostlyai": "mostlyai", "sdv-copula": "sdv", "sdv-tvae": "sdv"}  # name: environment
 NOT_RUN = {
     ("sdv-tvae", "flights"): "not run: Adult takes 300 CPU s with half the rows and no column of "
-    "4,000 values, so the limit would stop it"
+    "4,000 values, so the limit would probably stop it"
 }
 DISTRIBUTIONS = {"geurim": "geurim", "sdv": "sdv", "mostlyai": "mostlyai"}
 
