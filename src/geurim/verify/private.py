@@ -16,7 +16,7 @@ from geurim.contract import Finding
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.compare import Column, Comparison, Rows
-from geurim.verify.verdict import judge
+from geurim.verify.verdict import judge, not_judged
 
 DCR_ROWS = 10_000
 MOST_UNSEEN = 5.0  # times that the excess counts, at most, where few training rows were drawn
@@ -37,7 +37,7 @@ def dcr(c: Comparison) -> list[Finding]:
             if not c.held_out
             else "there are too few rows or columns"
         )
-        return [_info("dcr_share", f"The distance check cannot be made: {why}.")]
+        return [not_judged("private", "dcr_share", f"The distance check cannot be made: {why}.")]
     place = Space(columns, c.training)
     training, holdout = (place(r.first(rows)) for r in (c.training, c.holdout))
     synthetic = place(c.released.first(DCR_ROWS))
@@ -159,7 +159,9 @@ def copies(c: Comparison) -> list[Finding]:
     """The share of synthetic rows that equal a training row in every column that is learned."""
     columns = c.of("axis", "codes")
     if not columns:
-        return [_info("exact_copies", "No column is learned, so no row can be a copy.")]
+        return [
+            not_judged("private", "exact_copies", "No column is learned, so no row can be a copy.")
+        ]
     keys = [row_keys(r, columns) for r in (c.released, c.training, c.holdout)]
     hits = [int(np.isin(k, keys[1]).sum()) for k in (keys[0], keys[2])]
     made, held = hits[0] / c.released.count, hits[1] / c.holdout.count
@@ -301,18 +303,3 @@ def _news(
     assert column.categories is not None
     found = find(column.categories.take(pa.array(news)))
     return {entity: share * len(news) / few.count for entity, share in found.items()}
-
-
-def _info(name: str, text: str) -> Finding:
-    nan = float("nan")
-    return Finding(
-        question="private",
-        name=name,
-        value=nan,
-        low=nan,
-        high=nan,
-        reference=None,
-        count=0,
-        verdict="info",
-        text=text,
-    )

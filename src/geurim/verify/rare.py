@@ -9,7 +9,7 @@ from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.compare import Column, Comparison
 from geurim.verify.text import axis_text
-from geurim.verify.verdict import judge
+from geurim.verify.verdict import judge, not_judged
 
 RARE = 0.01  # a category of less than this share is rare
 LEAST = 10  # rows of a category; rarer ones are pooled by every profile, rightly
@@ -39,7 +39,11 @@ def categories(c: Comparison) -> list[Finding]:
         lost = rare[shares == 0]
         listed += [[column.name, str(column.categories[int(i)].as_py())] for i in lost[:20]]
     if not expected:
-        return [_nothing("rare_categories", "No category is rare (below 1%, in 10 rows or more).")]
+        return [
+            not_judged(
+                "rare", "rare_categories", "No category is rare (below 1%, in 10 rows or more)."
+            )
+        ]
     ours, theirs = np.concatenate(expected), np.concatenate(met)
     gap = theirs - ours
     # A category met with chance p is met or not by luck; half a category is the least error.
@@ -166,19 +170,4 @@ def _outside(
         verdict=judge(name, made - held, under, over, tests=tests),
         text=text.format(percent(made), percent(held)),
         columns=(column.name,),
-    )
-
-
-def _nothing(name: str, text: str) -> Finding:
-    nan = float("nan")
-    return Finding(
-        question="rare",
-        name=name,
-        value=nan,
-        low=nan,
-        high=nan,
-        reference=None,
-        count=0,
-        verdict="info",
-        text=text,
     )

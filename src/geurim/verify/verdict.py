@@ -62,3 +62,19 @@ def judge(name: str, excess: float, low: float, high: float, *, tests: int = 1) 
 def worst(findings: Iterable[Finding]) -> Verdict:
     """The worst verdict among findings; "info" where nothing was judged."""
     return max((f.verdict for f in findings), key=ORDER.index, default="info")
+
+
+def not_judged(question: str, name: str, text: str) -> Finding:
+    """A check that these rows do not allow: no value, and the reason in `text`."""
+    nan = float("nan")
+    return Finding(
+        question=question,
+        name=name,
+        value=nan,
+        low=nan,
+        high=nan,
+        reference=None,
+        count=0,
+        verdict="info",
+        text=text,
+    )
