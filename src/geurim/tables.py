@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from geurim import text
+from geurim import render
 from geurim.contract import Progress, Source
 from geurim.convert import check_names
 from geurim.databases import (
@@ -151,7 +151,7 @@ def _sqlite_values(values: pa.Array, found: pa.Field) -> list[Any]:
         return list(values.to_pylist())
     # A declared DATE or TIME has numeric affinity, which leaves ISO text as it is.
     plain = found.remove_metadata()
-    return list(text.shown(values, plain).to_pylist())
+    return list(render.shown(values, plain).to_pylist())
 
 
 def _duckdb(

@@ -201,23 +201,23 @@ def _arrow(source: Source, path: Path, batches: Iterator[pa.RecordBatch], name: 
 
 
 def _csv(source: Source, path: Path, batches: Iterator[pa.RecordBatch], name: str) -> None:
-    from geurim import text
+    from geurim import render
 
     separator = "\t" if ".tsv" in name.lower() else ","
     with _text_file(path, name) as file:
-        file.write(text.csv_header(source.schema, separator))
+        file.write(render.csv_header(source.schema, separator))
         for batch in batches:
             for part in _parts(batch.cast(source.schema)):
-                file.write(text.csv_lines(part, separator))
+                file.write(render.csv_lines(part, separator))
 
 
 def _json(source: Source, path: Path, batches: Iterator[pa.RecordBatch], name: str) -> None:
-    from geurim import text
+    from geurim import render
 
     with _text_file(path, name) as file:
         for batch in batches:
             for part in _parts(batch.cast(source.schema)):
-                file.write(text.json_lines(part))
+                file.write(render.json_lines(part))
 
 
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

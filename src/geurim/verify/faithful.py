@@ -15,8 +15,8 @@ from geurim.verify import stats
 from geurim.verify.classifier import FOLDS, Separation, separate
 from geurim.verify.compare import Column, Comparison, Rows
 from geurim.verify.tables import Cut, association, cut, distances, joint_counts
-from geurim.verify.text import axis_kind, axis_text, seen_share, value_text
 from geurim.verify.verdict import TOLERANCES, judge
+from geurim.verify.words import axis_kind, axis_text, seen_share, value_text
 
 SHOWN = 10  # rows behind a category that is named: the profile's own rule
 BINS = 24

@@ -15,8 +15,8 @@ from geurim import html
 from geurim.contract import Finding, Json, Lineage, Verdict
 from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number, percent
 from geurim.verify.report import WORDS, Report, clean, tally
-from geurim.verify.text import AXES
 from geurim.verify.verdict import ORDER
+from geurim.verify.words import AXES
 
 PLOTS = 40
 LISTED = 400

@@ -8,8 +8,8 @@ from geurim.contract import Finding
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.compare import Column, Comparison
-from geurim.verify.text import axis_text
 from geurim.verify.verdict import judge, not_judged
+from geurim.verify.words import axis_text
 
 RARE = 0.01  # a category of less than this share is rare
 LEAST = 10  # rows of a category; rarer ones are pooled by every profile, rightly
