@@ -142,6 +142,7 @@ class Generator(abc.ABC):
     """Settings only: cheap to build, print and compare. Subclasses are frozen dataclasses."""
 
     fitted: ClassVar[type[Fitted]]  # the class that `fit` returns an object of
+    whole: ClassVar[bool] = False  # takes the source as it is, personal data and texts included
 
     @abc.abstractmethod
     def fit(
@@ -170,6 +171,12 @@ class Fitted(abc.ABC):
     completes: ClassVar[bool] = False  # can fill in the rest of given rows
     repeatable: ClassVar[bool] = True  # False: a remote model; its answers are recorded, replayed
     joint: ClassVar[bool] = True  # False: a baseline that draws each column by itself
+    partial: ClassVar[bool] = False  # a draw may give fewer rows, or more: the driver goes on
+
+    @property
+    def ahead(self) -> int:
+        """Of a `partial` generator: how many blocks may be drawn at once, by threads."""
+        return 1
 
     @abc.abstractmethod
     def draw(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from geurim.ahead import Keep, draw_ahead
 from geurim.contract import Event, Fitted, Lineage, Progress, Source, quiet
 from geurim.edges import Edges
 from geurim.errors import DataError, SamplingError, SettingError
@@ -50,6 +51,7 @@ def sample(
     workers: int = 1,
     progress: Progress = quiet,
     engine: Engine | None = None,
+    keep: Keep | None = None,
 ) -> Source:
     """Exactly `rows` rows, drawn while they are read; reading again gives the same rows again.
 
@@ -61,11 +63,16 @@ def sample(
     `weight` estimates are those of the population. `workers`: processes. `engine`: who draws the
     blocks, instead of them.
 
+    A generator whose draws are `partial` (text) is drawn from until enough rows are kept; with
+    `given` and no `rows`, each given row is tried once. `keep` then says what is kept of each
+    block, as the steps of a recipe do.
+
     Raises SettingError for what cannot be asked, and, while rows are read, SamplingError with the
     counts when a rule is met too seldom.
     """
     seed = secrets.randbits(63) if seed is None else seed
     table = _given_table(fitted, given) if given is not None else None
+    once = fitted.partial and rows is None
     rows = _checked_rows(rows, table)
     if not 0 <= edge_cases < 1:
         raise SettingError(f"edge_cases is {edge_cases!r}. Give a share from 0 up to below 1.")
@@ -76,6 +83,13 @@ def sample(
             "edge_cases cannot be joined with given rows or balance: both decide what is drawn. "
             "Ask for one of them."
         )
+    if fitted.partial and (edge_cases or workers > 1 or engine):
+        raise SettingError(
+            f"edge_cases, workers and engine cannot be asked of {fitted.lineage.maker}, which "
+            "asks teachers and draws many rows at once by itself. Leave them out."
+        )
+    if keep and not fitted.partial:
+        raise SettingError("keep is for generators whose draws are partial. Use where, or curate.")
     lineage = Lineage.made(
         fitted.lineage.maker,
         seed=seed,
@@ -106,6 +120,21 @@ def sample(
         shares=wanted,
         edges=edges,
     )
+    if fitted.partial:
+        return Source(
+            schema=fitted.schema,
+            lineage=lineage,
+            rows=None if once else rows,
+            read=lambda: draw_ahead(
+                plan.draw_some,
+                fitted.schema,
+                rows=None if once else rows,
+                blocks=rows if once else None,
+                ahead=fitted.ahead,
+                keep=keep,
+                progress=progress,
+            ),
+        )
     draw = engine or (_serial if workers == 1 else _Processes(workers))
     return Source(
         schema=edges.schema(fitted.schema) if edges else fitted.schema,
@@ -162,6 +191,12 @@ class _Plan:
             if name not in keep:
                 batch = batch.set_column(i, batch.schema.field(i), numbered.column(i))
         return batch
+
+    def draw_some(self, block: int) -> pa.RecordBatch:
+        """The rows that one draw of a `partial` generator gives, each meeting the rule."""
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
+        batch = self.fitted.draw(1, rng, self._given(block, 1))
+        return batch if self.rule is None else batch.filter(pa.array(self.rule.mask(batch)))
 
     def _given(self, first: int, need: int) -> pa.Table | None:
         """The values that rows [first, first + need) start from; None where there are none."""

@@ -73,6 +73,8 @@ def fit(
 
     settings: Generator = generator_class(generator)() if isinstance(generator, str) else generator
     seed = secrets.randbits(63) if seed is None else seed
+    if settings.whole:
+        return _fit_whole(settings, data, profile, seed, progress)
     if data is None and profile is None:
         raise SettingError("Nothing to fit: data and profile are both None. Give one of them.")
     source = None
@@ -95,6 +97,23 @@ def fit(
         anew=Anew.plan(profile, source, rng_anew),
         lineage=Lineage.made(repr(settings), seed=seed, parents=((source or profile).lineage,)),
     )
+
+
+def _fit_whole(
+    settings: Generator, data: Any, profile: Profile | None, seed: int, progress: Progress
+) -> Fitted:
+    """Fit a generator that takes the source as it is, or needs none."""
+    from geurim.read import as_source
+
+    source = None if data is None else as_source(data)
+    if profile is None:
+        schema, lineage = (source.schema, source.lineage) if source else (
+            pa.schema([]),
+            Lineage.made(repr(settings)),
+        )
+        profile = Profile(schema=schema, lineage=lineage, rows=0, columns={})
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_FIT,)))
+    return settings.fit(source, profile, rng, progress)
 
 
 def select(source: Source, names: list[str]) -> Source:

@@ -1,0 +1,127 @@
+"""Draws that may give no row, and that cost money: made ahead by threads, never needlessly.
+
+A generator whose draws are `partial` gives what survives its own checks. The driver goes on with
+the next block until it has the rows asked for. Blocks are taken in order, so the result does not
+depend on which answer came first; and no more blocks are under way than rows are missing, so that
+nothing is paid for that cannot be needed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from geurim.contract import Event, Progress, quiet
+from geurim.errors import SamplingError
+
+Keep = Callable[[Sequence[pa.RecordBatch]], pa.RecordBatch]
+"""What is kept of some blocks' rows; it is given them in order, and may remember them."""
+
+PATIENCE = 500
+"""So many draws in a row without a row that is kept are taken as hopeless."""
+
+_BATCH = 1_024  # rows handed on at once
+
+
+@dataclass(kw_only=True)
+class _Count:
+    """How far a run has come."""
+
+    wanted: int | None  # None: as many as the given rows yield
+    kept: int = 0
+    drawn: int = 0
+    barren: int = 0  # draws since the last kept row
+
+    def more(self, pending: int) -> bool:
+        """Whether another draw could be needed, if all those under way are kept."""
+        if self.wanted is None:
+            return True
+        each = max(1.0, self.kept / self.drawn) if self.drawn else 1.0
+        return self.kept + pending * each < self.wanted
+
+    @property
+    def done(self) -> bool:
+        return self.wanted is not None and self.kept >= self.wanted
+
+
+def draw_ahead(
+    draw: Callable[[int], pa.RecordBatch],
+    schema: pa.Schema,
+    *,
+    rows: int | None,
+    blocks: int | None,
+    ahead: int,
+    keep: Keep | None = None,
+    progress: Progress = quiet,
+) -> Iterator[pa.RecordBatch]:
+    """Exactly `rows` rows (None: what `blocks` blocks give), in batches of `schema`.
+
+    `draw(i)`: the rows of block i, called from up to `ahead` threads. Raises SamplingError, with
+    the counts, when too many draws in a row give nothing.
+    """
+    count = _Count(wanted=rows)
+    keep = keep or _joined
+    held: list[pa.RecordBatch] = []
+    pending: deque[Future[pa.RecordBatch]] = deque()
+    started = 0
+    _tell(progress, count)
+    pool = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="geurim-row")
+    try:
+        while not count.done:
+            while (
+                len(pending) < 2 * ahead
+                and count.more(len(pending))
+                and (blocks is None or started < blocks)
+            ):
+                pending.append(pool.submit(draw, started))
+                started += 1
+            if not pending:
+                break
+            batches = [pending.popleft().result()]
+            while pending and pending[0].done() and len(batches) < _BATCH:
+                batches.append(pending.popleft().result())
+            some = keep(batches)
+            if rows is not None:
+                some = some.slice(0, rows - count.kept)
+            _add(count, len(batches), some.num_rows)
+            held.append(some)
+            if sum(b.num_rows for b in held) >= _BATCH:
+                yield _joined(held, schema)
+                held = []
+            _tell(progress, count)
+        if held:
+            yield _joined(held, schema)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _add(count: _Count, drawn: int, kept: int) -> None:
+    count.drawn += drawn
+    count.kept += kept
+    count.barren = 0 if kept else count.barren + drawn
+    if count.barren >= PATIENCE and count.wanted is not None:
+        raise SamplingError(
+            f"The last {count.barren:,} draws gave no row that is kept; {count.kept:,} of "
+            f"{count.wanted:,} rows were kept of {count.drawn:,} drawn. Look at the rejects for "
+            "the reasons, loosen the step that gives them, or ask for fewer rows."
+        )
+
+
+def _tell(progress: Progress, count: _Count) -> None:
+    note = f"kept {count.kept / count.drawn:.0%} of {count.drawn:,}" if count.drawn else ""
+    progress(Event(step="sample", done=count.kept, total=count.wanted, note=note))
+
+
+def _joined(batches: Sequence[pa.RecordBatch], schema: pa.Schema | None = None) -> pa.RecordBatch:
+    """Batches as one, without what their metadata says."""
+    schema = (schema or batches[0].schema).remove_metadata()
+    if len(batches) == 1:
+        return batches[0].replace_schema_metadata(None)
+    plain = [b.replace_schema_metadata(None) for b in batches]
+    table = pa.Table.from_batches(plain, schema).combine_chunks()
+    found = table.to_batches()
+    return found[0] if found else pa.RecordBatch.from_pylist([], schema=schema)

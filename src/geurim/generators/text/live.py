@@ -1,0 +1,116 @@
+"""What a run of a recipe has open: the session with the teachers, the sandbox, scorers, noises."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from geurim.contract import Json, Progress, quiet
+from geurim.generators.text import checks, scorers
+from geurim.generators.text.budget import Budget
+from geurim.generators.text.sandbox import Sandbox
+from geurim.generators.text.session import Session
+
+if TYPE_CHECKING:
+    from geurim.generators.text.asked import Noisy, Scored
+    from geurim.generators.text.recipe import Recipe
+
+SCORERS = ("rules", "logprob", "difficulty", "reward")
+"""Scores that a recipe can name; a judge is a column of its own."""
+
+
+class Live:
+    """Open while a run lasts; safe to use from many threads. What is made is made once."""
+
+    def __init__(
+        self, recipe: Recipe, tables: Mapping[str, pa.Table], session: Session, unsafe: bool
+    ) -> None:
+        self.session = session
+        self.parameters: Mapping[str, Json] = recipe.parameters
+        self._names = list(recipe.teachers)
+        self._tables = tables
+        self._unsafe = unsafe
+        self._lock = threading.RLock()
+        self._made: dict[Any, Any] = {}
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        recipe: Recipe,
+        tables: Mapping[str, pa.Table],
+        *,
+        record: Path | None = None,
+        budget: Budget | None = None,
+        unsafe: bool = False,
+        progress: Progress = quiet,
+    ) -> Iterator[Live]:
+        with Session(recipe.teachers, record, budget or Budget(), progress) as session:
+            yield cls(recipe, tables, session, unsafe)
+
+    @property
+    def ahead(self) -> int:
+        """Rows that may be under way at once: as many as the teachers together may be asked."""
+        return sum(t.max_concurrency for t in self.session.teachers.values())
+
+    def teacher_name(self, wanted: str, number: int) -> str:
+        """The teacher of that name; "any" is one by lot; a role nobody fills is the default's."""
+        if wanted == "any":
+            return self._names[number % len(self._names)]
+        return wanted if wanted in self._names else self._names[0]
+
+    def check(self, name: str, settings: Mapping[str, Any]) -> checks.Check:
+        """The check of this name and these settings."""
+        return self._once(
+            ("check", name, repr(sorted(settings.items()))),
+            lambda: checks.check(name, sandbox=self.sandbox, **settings),
+        )
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """Where code that a model made runs. Raises SettingError where there is none to be had."""
+        return self._once(
+            "sandbox", lambda: Sandbox.unsafe() if self._unsafe else Sandbox.find()
+        )
+
+    def scorer(self, column: Scored) -> scorers.Scorer:
+        """The scorer that a column names."""
+        return self._once(("score", id(column)), lambda: self._scorer(column))
+
+    def _scorer(self, column: Scored) -> scorers.Scorer:
+        if column.score == "rules":
+            return scorers.Rules(**column.settings)
+        if column.score == "reward":
+            return scorers.RewardModel(**column.settings)
+        teacher = self.teacher_name(column.teacher, 0)
+
+        def logprob(text: str, given: str = "") -> float:
+            return self.session.logprob(text, given=given, teacher=teacher)
+
+        if column.score == "logprob":
+            return scorers.LogProb(logprob)
+        return scorers.InstructionFollowingDifficulty(logprob)
+
+    def noise(self, column: Noisy) -> Any:
+        """The noise that a column names, its rates fitted where it has a source of real texts."""
+        return self._once(("noise", id(column)), lambda: self._noise(column))
+
+    def _noise(self, column: Noisy) -> Any:
+        from geurim.noise import Noise
+
+        if column.rates is not None:
+            return Noise(rates=column.rates, language=column.language, keep=column.keep)
+        table = self._tables[str(column.like)]
+        text = next(f.name for f in table.schema if pa.types.is_string(f.type))
+        return Noise.fit(table[text].combine_chunks())
+
+    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]

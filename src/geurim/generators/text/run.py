@@ -1,0 +1,450 @@
+"""A recipe from start to end: rows, rejects, training form, report and card, in one folder.
+
+Teachers' answers are recorded in the folder while it runs. A run that was stopped, however hard, is
+started again with the same call: it asks for nothing that was answered, and gives the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geurim.contract import Json, Lineage, Progress, Source, quiet
+from geurim.curate import Filter, step
+from geurim.curate.characters import texts_of
+from geurim.errors import BudgetExceeded, SamplingError, SettingError, TargetExists
+from geurim.generators.text.budget import Budget
+from geurim.generators.text.fitted import FittedText, rejected
+from geurim.generators.text.recipe import Recipe
+from geurim.sample import sample
+from geurim.write import write
+
+if TYPE_CHECKING:
+    from geurim.generators.text.session import Usage
+    from geurim.verify import Report
+
+FILES = {
+    "data": "data.parquet",
+    "form": "train",
+    "rejects": "rejects.jsonl",
+    "page": "report.html",
+    "report": "report.json",
+    "card": "README.md",
+    "recipe": "recipe.yaml",
+    "record": "record.sqlite",
+    "run": "run.json",
+}
+"""What a run leaves in its folder."""
+
+_ROUND = 0x726F756E
+_ORDER = 0x6F726465
+_STALE = 20  # rounds without a kept row before a quota is given up
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextResult:
+    """What `run_text` made."""
+
+    folder: Path
+    data: Path
+    rows: int
+    drawn: int  # rows that were looked at, kept or not
+    rejects: Mapping[str, int]  # by stage
+    usage: Usage
+    report: Report | None
+    seed: int
+    complete: bool  # False: the budget ended before the rows asked for
+
+
+def run_text(
+    recipe: Recipe,
+    rows: int | None,
+    to: str | Path,
+    *,
+    seed: int | None = None,
+    budget: Budget | None = None,
+    real: Any = None,
+    overwrite: bool = False,
+    fewer: bool = False,
+    unsafe: bool = False,
+    progress: Progress = quiet,
+) -> TextResult:
+    """Make `rows` rows of a recipe in the folder `to`, with rejects, a report and a data card.
+
+    `rows`: None only with `each`: one try for each row of that source. `seed`: None draws one, or
+    goes on with that of an unfinished run in the folder. `real`: real texts that verification
+    compares with. `fewer`: when the budget ends early, keep what there is instead of an error.
+    `unsafe`: let made code run without a sandbox. Raises TargetExists for a finished folder
+    (unless `overwrite`, which keeps the record), BudgetExceeded, SamplingError, SettingError.
+    """
+    if rows is None and recipe.each is None:
+        raise SettingError("rows is None. Say how many rows to make.")
+    folder = Path(to)
+    _check_folder(folder, overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    seed = _settled_seed(folder, seed)
+    fitted = _fit(recipe, seed, progress)
+    with _unfinished(folder) as work:
+        record = folder / FILES["record"]
+        with fitted.opened(
+            rows=rows, record=record, budget=budget, unsafe=unsafe, progress=progress
+        ) as live:
+            run = _Run(fitted=live, seed=seed, rows=rows, work=work, progress=progress, fewer=fewer)
+            source = run.source()
+            usage = live.live.session.usage if live.live else None
+        assert usage is not None
+        report = _finish(run, source, usage, real, work, progress)
+    return TextResult(
+        folder=folder,
+        data=folder / FILES["data"],
+        rows=source.rows or 0,
+        drawn=run.fold.drawn,
+        rejects=run.fold.counts,
+        usage=usage,
+        report=report,
+        seed=seed,
+        complete=run.complete,
+    )
+
+
+def _fit(recipe: Recipe, seed: int, progress: Progress) -> FittedText:
+    from geurim.generators import fit
+
+    fitted = fit(None, recipe, seed=seed, progress=progress)
+    assert isinstance(fitted, FittedText)
+    return fitted
+
+
+class Fold:
+    """The steps over the whole set, as rows come: what is kept, and the rejects as JSON lines."""
+
+    def __init__(self, recipe: Recipe, schema: pa.Schema, rejects: Path) -> None:
+        self._schema = schema
+        self._text = recipe.text
+        self._steps: list[tuple[str, tuple[str, ...], Filter]] = []
+        for name, settings in recipe.steps:
+            settings = dict(settings)
+            of = settings.pop("of", None)
+            columns = (of,) if isinstance(of, str) else tuple(of or self._text)
+            self._steps.append((name, columns, step(name, **settings).start()))
+        self._file = rejects.open("w", encoding="utf-8", newline="\n")
+        self.counts: dict[str, int] = {}
+        self.drawn = 0
+
+    def __call__(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+        for batch in batches:
+            for lost in rejected(batch):
+                self.reject(lost["stage"], lost["reason"], lost["row"])
+        plain = [b.replace_schema_metadata(None) for b in batches if b.num_rows]
+        table = pa.Table.from_batches(plain, self._schema).combine_chunks()
+        rows = next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=self._schema))
+        self.drawn += rows.num_rows
+        for name, columns, judge in self._steps:
+            if not rows.num_rows:
+                break
+            reasons = judge.judge(texts_of(rows, columns), rows)
+            if reasons.null_count == len(reasons):
+                continue
+            out = reasons.is_valid()
+            lost_rows = zip(rows.filter(out).to_pylist(), reasons.drop_null().to_pylist(),
+                            strict=True)
+            for row, reason in lost_rows:
+                self.drawn -= 1
+                self.reject(name, reason, row)
+            rows = rows.filter(pc.invert(out))
+        return rows
+
+    def reject(self, stage: str, reason: str, row: Mapping[str, Json]) -> None:
+        """Write one row to the rejects."""
+        self.drawn += 1
+        self.counts[stage] = self.counts.get(stage, 0) + 1
+        line = {"stage": stage, "reason": reason, **row}
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        self._file.write(text.encode("utf-8", "replace").decode() + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One run under way: its rounds, and what came of them."""
+
+    fitted: FittedText
+    seed: int
+    rows: int | None
+    work: Path
+    progress: Progress
+    fewer: bool
+    complete: bool = True
+    lineage: Lineage | None = field(default=None)
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.fitted.recipe
+
+    @cached_property
+    def fold(self) -> Fold:
+        return Fold(self.recipe, self.fitted.schema, self.work / FILES["rejects"])
+
+    @property
+    def wanted(self) -> int | None:
+        """Rows to keep before the best are selected."""
+        share = self.recipe.select and self.recipe.select.share
+        return self.rows if self.rows is None or not share else -(-self.rows // share).__int__()
+
+    def source(self) -> Source:
+        """All rows, written to the folder's data file."""
+        drawn = Source(
+            schema=self.fitted.schema, lineage=self._lineage(), read=self._batches
+        )
+        path = self.work / "drawn.parquet"
+        try:
+            write(drawn, path)
+        finally:
+            if not self.recipe.select:
+                self.fold.close()
+        return self._selected(path)
+
+    def _lineage(self) -> Lineage:
+        made = self.fitted.lineage
+        return Lineage.made(
+            made.maker, seed=self.seed, request=[made.digest, self.rows], parents=made.parents
+        )
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._rounds()
+        except BudgetExceeded:
+            if not self.fewer:
+                raise
+            self.complete = False
+
+    def _rounds(self) -> Iterator[pa.RecordBatch]:
+        if self.recipe.grow:
+            return self._growing()
+        if self.recipe.quota:
+            return self._quotas()
+        given = self._each() if self.recipe.each else None
+        return self._drawn(self.fitted, 0, self.wanted, given)
+
+    def _drawn(
+        self, fitted: FittedText, number: int, rows: int | None, given: pa.Table | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """One round through the driver of all generators."""
+        seeds = np.random.SeedSequence(self.seed, spawn_key=(_ROUND, number))
+        drawn = sample(
+            fitted,
+            rows,
+            seed=int(seeds.generate_state(1, np.uint64)[0] >> 1),
+            given=given,
+            keep=self.fold,
+            progress=self.progress,
+        )
+        return drawn.read()
+
+    def _each(self) -> pa.Table:
+        """The rows of the source that is walked through, in an order of their own."""
+        name, column = next(
+            (n, c) for n, c in self.fitted.columns.items()
+            if getattr(c, "source", None) == self.recipe.each
+        )
+        table = self.fitted.tables[str(self.recipe.each)]
+        order = self._rng().permutation(table.num_rows)
+        rows = pa.array(table.take(pa.array(order)).to_pylist(), column.type)
+        return pa.table({name: rows})
+
+    def _rng(self, number: int = 0) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(_ORDER, number)))
+
+    def _growing(self) -> Iterator[pa.RecordBatch]:
+        """Rounds whose kept rows become seeds of the next."""
+        grow, wanted = self.recipe.grow, self.wanted
+        assert grow is not None and wanted is not None
+        fitted, kept, number = self.fitted, 0, 0
+        while kept < wanted:
+            batches = []
+            for batch in self._drawn(fitted, number, min(grow.round, wanted - kept)):
+                batches.append(batch)
+                yield batch
+            rows = pa.Table.from_batches(batches, fitted.schema)
+            kept += rows.num_rows
+            number += 1
+            fitted = fitted.grown(rows)
+
+    def _quotas(self) -> Iterator[pa.RecordBatch]:
+        """Rounds that ask for just the combinations that are still missing."""
+        missing, stale, number = self._wanted_of_each(), 0, 0
+        names = list(self.recipe.quota)
+        while sum(missing.values()) and stale < _STALE:
+            asked = [combo for combo, count in missing.items() for _ in range(count)]
+            order = self._rng(number).permutation(len(asked))
+            columns = {
+                n: pa.array([asked[i][at] for i in order], self.fitted.schema.field(n).type)
+                for at, n in enumerate(names)
+            }
+            kept = 0
+            for batch in self._drawn(self.fitted, number, None, pa.table(columns)):
+                for combo in zip(*(batch[n].to_pylist() for n in names), strict=True):
+                    missing[combo] -= 1
+                kept += batch.num_rows
+                yield batch
+            stale = 0 if kept else stale + 1
+            number += 1
+        if sum(missing.values()):
+            left = {c: n for c, n in missing.items() if n}
+            raise SamplingError(
+                f"{sum(left.values()):,} rows of the quota were not to be had in {_STALE} rounds: "
+                f"{dict(list(left.items())[:5])}. Look at the rejects, and loosen what drops them."
+            )
+
+    def _wanted_of_each(self) -> dict[tuple[Any, ...], int]:
+        """Rows of each combination of the quota's values, adding up to the rows wanted."""
+        assert self.wanted is not None
+        shares: dict[tuple[Any, ...], float] = {(): 1.0}
+        for name, wish in self.recipe.quota.items():
+            known = self.fitted.profile.columns[name]
+            if known["role"] != "category":
+                raise SettingError(f"quota.{name}: only a column with `choose` can have one.")
+            values = [v for v, _ in known["categories"]]
+            part = wish or dict.fromkeys(values, 1.0)
+            unknown = [v for v in part if v not in values]
+            if unknown:
+                raise SettingError(f"quota.{name}: {unknown[0]!r} is none of its values: {values}.")
+            total = sum(part.values())
+            shares = {
+                (*combo, value): share * weight / total
+                for combo, share in shares.items()
+                for value, weight in part.items()
+            }
+        return _apportioned(shares, self.wanted)
+
+    def _selected(self, path: Path) -> Source:
+        """The rows that the recipe selects, as the folder's data file."""
+        from geurim.read import read
+
+        drawn, select = read(path), self.recipe.select
+        data = self.work / FILES["data"]
+        if select is None:
+            path.rename(data)
+            return read(data)
+        scores = np.array([_score(select.by.value(row)) for row in _rows(drawn)], float)
+        if select.least is not None:
+            best = scores >= select.least
+        else:
+            most = min(self.rows or round(len(scores) * (select.share or 1)), len(scores))
+            best = np.zeros(len(scores), bool)
+            best[np.argsort(-scores, kind="stable")[:most]] = True
+        for row, score, kept in zip(_rows(drawn), scores, best, strict=True):
+            if not kept:
+                self.fold.drawn -= 1
+                self.fold.reject("select", f"its score {score:.3g} is not among the best", row)
+        self.fold.close()
+        write(_where(drawn, best), data)
+        path.unlink()
+        return read(data)
+
+
+def _score(value: Any) -> float:
+    return float("-inf") if value is None else float(value)
+
+
+def _rows(source: Source) -> Iterator[dict[str, Any]]:
+    for batch in source.read():
+        yield from batch.to_pylist()
+
+
+def _where(source: Source, mask: np.ndarray) -> Source:
+    def read() -> Iterator[pa.RecordBatch]:
+        first = 0
+        for batch in source.read():
+            yield batch.filter(pa.array(mask[first : first + batch.num_rows]))
+            first += batch.num_rows
+
+    return Source(
+        schema=source.schema, lineage=source.lineage, read=read, rows=int(np.count_nonzero(mask))
+    )
+
+
+def _apportioned(shares: Mapping[Any, float], rows: int) -> dict[Any, int]:
+    """Whole numbers near the shares that add up to `rows` (largest remainders)."""
+    exact = {k: s * rows for k, s in shares.items()}
+    counts = {k: int(v) for k, v in exact.items()}
+    left = rows - sum(counts.values())
+    for key in sorted(exact, key=lambda k: counts[k] - exact[k])[:left]:
+        counts[key] += 1
+    return counts
+
+
+# The folder
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise TargetExists(f"{str(folder)!r} is a file, not a folder. Choose another name.")
+    if (folder / FILES["data"]).exists() and not overwrite:
+        raise TargetExists(
+            f"The folder {str(folder)!r} holds a finished run. Choose another, or overwrite: the "
+            "recorded answers are used again."
+        )
+    others = {p.name for p in folder.iterdir()} - _own_names()
+    if others:
+        raise TargetExists(
+            f"The folder {str(folder)!r} holds files that Geurim did not make: "
+            f"{', '.join(sorted(others)[:3])}. Choose another folder."
+        )
+
+
+def _own_names() -> set[str]:
+    record = FILES["record"]
+    extra = {".unfinished", "train.jsonl", "train.parquet", "data"}
+    return {*FILES.values(), *extra, f"{record}-wal", f"{record}-shm", f"{record}.lock"}
+
+
+def _settled_seed(folder: Path, seed: int | None) -> int:
+    """The seed given, or that of the run this folder holds, or a new one; noted in the folder."""
+    note = folder / FILES["run"]
+    if seed is None and note.exists():
+        seed = json.loads(note.read_text("utf-8")).get("seed")
+    seed = secrets.randbits(32) if seed is None else seed
+    note.write_text(json.dumps({"seed": seed}) + "\n", "utf-8")
+    return seed
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """A folder to work in; its files take their places when all went well."""
+    work = folder / ".unfinished"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        yield work
+        for path in sorted(work.iterdir(), key=lambda p: p.name == FILES["data"]):
+            target = folder / path.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            path.replace(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _finish(
+    run: _Run, source: Source, usage: Usage, real: Any, work: Path, progress: Progress
+) -> Report | None:
+    """Training form, report, card and a copy of the recipe."""
+    from geurim.generators.text.finish import finish
+
+    return finish(run.recipe, source, run.fold, usage, real, work, progress)

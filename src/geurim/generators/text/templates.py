@@ -1,0 +1,111 @@
+"""Jinja templates and expressions of recipes, sandboxed: data cannot reach Python.
+
+`{{ name }}` and `{% … %}` as in Jinja; an undefined name is an error, never an empty text. JSON
+braces in a prompt are plain text.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import jinja2
+from jinja2 import meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from geurim.errors import SettingError
+from geurim.generators.text.spec import Node
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    env = ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        autoescape=False,
+    )
+    env.filters["json"] = lambda v: json.dumps(v, ensure_ascii=False)
+    env.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    env.globals.pop("lipsum", None)
+    return env
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text with placeholders; `refers` are the names it needs."""
+
+    text: str
+    place: str = ""
+
+    @classmethod
+    def of(cls, node: Node) -> Template:
+        template = cls(node.text(), node.path)
+        try:
+            template.refers  # noqa: B018 - parses it, so that a fault is told now
+            template._compiled  # noqa: B018
+        except jinja2.TemplateSyntaxError as error:
+            raise node.error(
+                f"line {error.lineno} of this template: {error.message}. Braces that are meant as "
+                "text go between {% raw %} and {% endraw %}."
+            ) from error
+        return template
+
+    @cached_property
+    def refers(self) -> frozenset[str]:
+        env = _environment()
+        return frozenset(meta.find_undeclared_variables(env.parse(self.text))) - set(env.globals)
+
+    @cached_property
+    def _compiled(self) -> jinja2.Template:
+        return _environment().from_string(self.text)
+
+    def render(self, row: dict[str, Any]) -> str:
+        """The text for one row. Raises SettingError where the row does not have what it needs."""
+        try:
+            return self._compiled.render(row).strip()
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise SettingError(f"{self.place}: the template cannot be filled: {error}.") from error
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A Jinja expression, such as `0.3 * judged.helpful + 2`."""
+
+    text: str
+    place: str = ""
+
+    @classmethod
+    def of(cls, node: Node) -> Expression:
+        value = node.value
+        text = str(value) if isinstance(value, bool | int | float) else node.text()
+        expression = cls(text, node.path)
+        try:
+            expression.refers  # noqa: B018
+            expression._compiled  # noqa: B018
+        except jinja2.TemplateSyntaxError as error:
+            raise node.error(f"{text!r} is no expression: {error.message}.") from error
+        return expression
+
+    @cached_property
+    def refers(self) -> frozenset[str]:
+        env = _environment()
+        tree = env.parse("{{ (" + self.text + ") }}")
+        return frozenset(meta.find_undeclared_variables(tree)) - set(env.globals)
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return _environment().compile_expression(self.text, undefined_to_none=False)
+
+    def value(self, row: dict[str, Any]) -> Any:
+        """The value for one row. Raises SettingError where it cannot be had."""
+        try:
+            found = self._compiled(**row)
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise SettingError(f"{self.place}: {self.text!r} fails: {error}.") from error
+        if isinstance(found, jinja2.Undefined):
+            raise SettingError(f"{self.place}: {self.text!r} names something that is not there.")
+        return found
