@@ -1,0 +1,187 @@
+"""Exact and near duplicates: the first of a group is kept, whatever follows it is dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from geurim.curate.characters import folded
+from geurim.curate.contract import Filter, Step, reasons_at
+from geurim.curate.hashes import span_hashes
+from geurim.curate.minhash import Index, Signer, Sketches, bands_for
+from geurim.curate.shingles import Sets, Unit, shingle_sets
+from geurim.errors import SettingError
+
+_TOGETHER = 1_024  # rows compared with each other at once: bounds the pairs of one pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactDuplicates(Step):
+    """Drops a text that equals an earlier one after NFC, case folding and collapsing white space.
+
+    Keeps a 64-bit hash a row (about 70 bytes in a Python set): with ten million rows the chance
+    that any two different texts share one is 3 in a million. A missing text is no duplicate.
+    """
+
+    name: ClassVar[str] = "exact duplicates"
+
+    def start(self) -> Filter:
+        return _Exact()
+
+
+class _Exact(Filter):
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+
+    def judge(self, texts: pa.StringArray, rows: pa.RecordBatch) -> pa.StringArray:
+        chars = folded(texts)
+        hashes = span_hashes(chars.points, chars.offsets[:-1], chars.offsets[1:])
+        present = texts.is_valid().to_numpy(zero_copy_only=False)
+        at: list[int] = []
+        seen = self.seen
+        for place, value, valid in zip(
+            range(len(texts)), hashes.tolist(), present.tolist(), strict=True
+        ):
+            if value not in seen:
+                if valid:
+                    seen.add(value)
+            elif valid:
+                at.append(place)
+        reason = "The same text as an earlier row (apart from case and white space)."
+        return reasons_at(len(texts), np.array(at, np.int64), [reason] * len(at))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearDuplicates(Step):
+    """Drops a text whose shingles are much the same as those of an earlier kept text.
+
+    MinHash proposes, a bottom-k sketch decides: the Jaccard similarity is exact for texts of up
+    to `sketch` distinct shingles, above that unbiased with a standard error of at most
+    sqrt(J (1 - J) / sketch), 0.025 at the defaults. A pair exactly at the threshold is proposed
+    with a probability of 99.5%, more similar ones almost surely.
+
+    `threshold`: Jaccard similarity from which on a text is dropped. `unit`: "characters", "words",
+    or "auto" (characters where 30% of the letters are Hangul, ideographs or the like).
+    `characters`, `words`: units a shingle. Memory a kept row at the defaults: 170 to 230 bytes of
+    band keys, and 12 + 4 for each distinct shingle, at most `sketch` of them; nothing else grows.
+
+    Sources: Broder 1997; Cohen & Kaplan 2007; see minhash.py. Not meant for paraphrases: see
+    `SemanticDuplicates`. Single words that differ: see `Novelty`.
+    """
+
+    name: ClassVar[str] = "near duplicates"
+    threshold: float = 0.8
+    unit: Unit = "auto"
+    characters: int = 3
+    words: int = 3
+    sketch: int = 256
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.threshold <= 1:
+            raise SettingError(
+                f"The threshold {self.threshold!r} is not a similarity. Give 0.1 to 1, such as 0.8."
+            )
+        if self.unit not in ("auto", "characters", "words"):
+            raise SettingError(f"There is no unit {self.unit!r}. Use auto, characters or words.")
+        for name, least in (("characters", 1), ("words", 1), ("sketch", 16)):
+            if getattr(self, name) < least:
+                raise SettingError(
+                    f"{name} is {getattr(self, name)!r}. Give a whole number of at least {least}."
+                )
+
+    def start(self) -> Filter:
+        return NearFilter(self)
+
+
+class NearFilter(Filter):
+    """The kept rows' band keys and sketches."""
+
+    def __init__(self, step: NearDuplicates) -> None:
+        self.step = step
+        bands, minima = bands_for(step.threshold)
+        self.signer, self.index = Signer(bands, minima), Index(bands)
+        self.sketches = Sketches(step.sketch)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the state, in bytes."""
+        return self.index.nbytes + self.sketches.nbytes
+
+    def judge(self, texts: pa.StringArray, rows: pa.RecordBatch) -> pa.StringArray:
+        parts = [self._judge(texts[i : i + _TOGETHER]) for i in range(0, len(texts), _TOGETHER)]
+        return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
+
+    def _judge(self, texts: pa.StringArray) -> pa.StringArray:
+        sets = shingle_sets(texts, self.step.unit, self.step.characters, self.step.words)
+        keys = self.signer.keys(sets)
+        found = self._against_kept(sets, keys)
+        self._against_each_other(sets, keys, found)
+        kept = np.flatnonzero((found == 0) & (sets.sizes > 0))
+        if len(kept):
+            self.index.add(keys[kept])
+            self.sketches.add(sets, kept)
+        at = np.flatnonzero(found)
+        limit = f"(limit {self.step.threshold:g})"
+        return reasons_at(
+            len(texts), at, [f"Similarity {b:.2f} to an earlier row {limit}." for b in found[at]]
+        )
+
+    def _against_kept(self, sets: Sets, keys: np.ndarray) -> np.ndarray:
+        """(N,) the similarity of each row to the first kept row that is near enough, else 0."""
+        found = np.zeros(len(keys))
+        query, kept = self.index.find(keys)
+        near = self._sizes_allow(sets.sizes[query], self.sketches.sizes[kept])
+        query, kept = query[near], kept[near]
+        if len(query):
+            similarity = self.sketches.similarities(sets, query, kept)
+            close = np.flatnonzero(similarity >= self.step.threshold)[::-1]
+            found[query[close]] = similarity[close]  # pairs are in order: the first is written last
+        return found
+
+    def _against_each_other(self, sets: Sets, keys: np.ndarray, found: np.ndarray) -> None:
+        """Fill in `found` for rows like an earlier row of the batch that is itself kept."""
+        alive = np.flatnonzero((found == 0) & (sets.sizes > 0))
+        later, earlier = _pairs(keys[alive])
+        later, earlier = alive[later], alive[earlier]
+        near = self._sizes_allow(sets.sizes[later], sets.sizes[earlier])
+        later, earlier = later[near], earlier[near]
+        if not len(later):
+            return
+        similarity = self.sketches.similarities_within(sets, later, earlier)
+        close = similarity >= self.step.threshold
+        order = np.lexsort((earlier[close], later[close]))
+        for row, other, value in zip(
+            later[close][order].tolist(),
+            earlier[close][order].tolist(),
+            similarity[close][order].tolist(),
+            strict=True,
+        ):
+            if not found[other] and not found[row]:
+                found[row] = value
+
+    def _sizes_allow(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """The Jaccard similarity of two sets is at most the smaller size over the greater."""
+        allowed: np.ndarray = np.minimum(left, right) >= self.step.threshold * np.maximum(
+            left, right
+        )
+        return allowed
+
+
+def _pairs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All (later, earlier) pairs of rows that share a band key, each once. `keys`: (N, bands)."""
+    found = [np.zeros(0, np.int64)]
+    for column in keys.T if len(keys) > 1 else ():
+        order = np.argsort(column, kind="stable")
+        ordered = column[order]
+        step = 1
+        same = np.flatnonzero(ordered[step:] == ordered[:-step])
+        while len(same):
+            found.append((order[same + step] << 32) | order[same])
+            step += 1
+            same = same[same + step < len(ordered)]
+            same = same[ordered[same + step] == ordered[same]]
+    pairs = np.unique(np.concatenate(found))
+    return pairs >> 32, pairs & 0xFFFFFFFF
