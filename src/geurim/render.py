@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 from geurim import dates
 from geurim.errors import DataError
 
+_QUOTE = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one a value
 _QUOTED = r'[",\r\n\t;|]|^\s|\s$|^$'
 
 
@@ -125,7 +125,10 @@ def json_lines(batch: pa.RecordBatch) -> pa.Buffer:
 
 
 def _json_column(values: pa.Array, found: pa.Field) -> pa.Array:
+    """A column as JSON text; a missing value stays missing."""
     kind = found.type
+    if pa.types.is_dictionary(kind):
+        return _json_column(values.dictionary_decode(), found.with_type(kind.value_type))
     if pa.types.is_floating(kind):
         if pc.any(pc.is_inf(values)).as_py():
             raise DataError(
@@ -136,12 +139,60 @@ def _json_column(values: pa.Array, found: pa.Field) -> pa.Array:
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
         return shown(values, found)
     if pa.types.is_string(kind):
-        return _escaped(values, lambda v: json.dumps(v, ensure_ascii=False))
-    return _escaped(shown(values, found), json.dumps)
+        return _escaped(values)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _escaped(values.cast(pa.string()))
+    if pa.types.is_struct(kind):
+        return _json_struct(values, found)
+    if pa.types.is_map(kind) and pa.types.is_string(kind.key_type):
+        return _json_map(values, found)
+    if isinstance(kind, _LISTS):
+        items = _json_inner(values.flatten(), found, kind.value_field.with_name("[]"))
+        return _grouped(values, items, "[", "]")
+    return _escaped(shown(values, found))
 
 
-def _escaped(values: pa.Array, escape: Callable[[str], str]) -> pa.Array:
-    """Each distinct value escaped once."""
+_LISTS = (pa.ListType, pa.LargeListType, pa.FixedSizeListType)
+
+
+def _json_inner(values: pa.Array, outer: pa.Field, inner: pa.Field) -> pa.Array:
+    """The values inside a nested column, named by the way there: "turns[].score"."""
+    dot = "" if inner.name.startswith("[") else "."
+    named = inner.with_name(f"{outer.name}{dot}{inner.name}")
+    return pc.fill_null(_json_column(values, named), "null")
+
+
+def _json_struct(values: pa.StructArray, found: pa.Field) -> pa.Array:
+    parts: list[pa.Array | str] = []
+    for child, inner in zip(values.flatten(), found.type, strict=True):
+        key = ("," if parts else "{") + json.dumps(inner.name, ensure_ascii=False) + ":"
+        parts += [key, _json_inner(child, found, inner)]
+    if not parts:
+        parts = ["{", pa.array([""] * len(values), pa.string())]
+    made = pc.binary_join_element_wise(*parts, "}", "")
+    return pc.if_else(values.is_valid(), made, pa.scalar(None, pa.string()))
+
+
+def _json_map(values: pa.MapArray, found: pa.Field) -> pa.Array:
+    """A map whose keys are text, as one object."""
+    rows = values.cast(pa.list_(pa.struct([found.type.key_field, found.type.item_field])))
+    keys, items = rows.flatten().flatten()
+    items = _json_inner(items, found, found.type.item_field)
+    return _grouped(rows, pc.binary_join_element_wise(_escaped(keys), items, ":"), "{", "}")
+
+
+def _grouped(values: pa.Array, items: pa.Array, start: str, end: str) -> pa.Array:
+    """Every row's items with commas between them; `items` are those of the rows that are there."""
+    lengths = pc.fill_null(pc.list_value_length(values), 0).cast(pa.int64())
+    ends = pc.cumulative_sum(lengths).cast(pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, items), ",")
+    made = pc.binary_join_element_wise(start, joined, end, "")
+    return pc.if_else(values.is_valid(), made, pa.scalar(None, pa.string()))
+
+
+def _escaped(values: pa.Array) -> pa.Array:
+    """Each distinct value escaped once; letters of every language stay as they are."""
     coded = values.dictionary_encode()
-    made = pa.array([escape(v) for v in coded.dictionary.to_pylist()], pa.string())
-    return made.take(coded.indices)
+    made = [_QUOTE(v) for v in coded.dictionary.to_pylist()]
+    return pa.array(made, pa.string()).take(coded.indices)
