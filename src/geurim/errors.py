@@ -9,6 +9,8 @@
     ├── ConnectionFailed(ConnectionError)  a database refused or could not be reached
     ├── ModelFileError(ValueError)       a model file is truncated, tampered with or too new
     ├── SamplingError(RuntimeError)      the rows asked for cannot be had: counts are in the message
+    ├── TeacherFailed(RuntimeError)      a model server gives no answer, and what it said
+    ├── BudgetExceeded(RuntimeError)     the next request could cost more than is left
     └── MissingExtra(ImportError)        an optional library is needed: the install command is given
 
 A message has three parts: what is wrong, the value given, what to do.
@@ -51,6 +53,14 @@ class ModelFileError(GeurimError, ValueError):
 
 class SamplingError(GeurimError, RuntimeError):
     """The rows that were asked for cannot be had; the message carries the counts."""
+
+
+class TeacherFailed(GeurimError, RuntimeError):
+    """A teacher model gives no answer, or refuses the request; what it said is in the message."""
+
+
+class BudgetExceeded(GeurimError, RuntimeError):
+    """The next request could use more than the budget has left; the message carries the counts."""
 
 
 class MissingExtra(GeurimError, ImportError):

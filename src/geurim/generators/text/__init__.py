@@ -1,1 +1,1 @@
-"""Text from a teacher model: recipes, engine, checks."""
+"""Text from a teacher model: the recipe language, the teachers and the engine that asks them."""
