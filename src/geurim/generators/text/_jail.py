@@ -123,8 +123,6 @@ def _build_root(libc: Any, job: dict[str, Any]) -> None:
     os.symlink("/tmp", "/dev/shm")  # noqa: PTH211
     room = f"size={job['disk_mb']}m,nr_inodes={job['inodes']},mode=1777"
     _mount(libc, "tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, room)
-    _do(libc, libc.umount2(b"/old", MNT_DETACH), "umount2")
-    os.rmdir("/old")  # noqa: PTH106
 
 
 def _bind(libc: Any, path: str) -> None:
@@ -148,7 +146,9 @@ def _keep(libc: Any, job: dict[str, Any], as_root: bool) -> NoReturn:
     try:
         libc.prctl(PR_PDEATHSIG, signal.SIGKILL)
         libc.sethostname(b"sandbox", 7)
-        table = _processes(libc)
+        table = _processes(libc)  # before the old root goes: a user may only mount what is in sight
+        _do(libc, libc.umount2(b"/old", MNT_DETACH), "umount2")
+        os.rmdir("/old")  # noqa: PTH106
         _mount(libc, None, "/", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, "mode=755")
         if as_root:
             os.setgroups([])
