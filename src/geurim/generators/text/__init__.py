@@ -1,1 +1,1 @@
-"""Text from a teacher model: the recipe language, the teachers and the engine that asks them."""
+"""Text from a teacher model: the recipe language, teachers, the engine that asks them, checks."""
