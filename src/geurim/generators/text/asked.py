@@ -10,11 +10,10 @@ import pyarrow as pa
 
 from geurim.contract import Json
 from geurim.errors import SettingError, TeacherFailed
-from geurim.generators.text.checks import parse_list, repair_json, schema_fault
 from geurim.generators.text.columns import Column, Dropped, Finish, Scope
-from geurim.generators.text.scorers import parse_score
-from geurim.generators.text.session import Answer, Request
+from geurim.generators.text.replies import extract_code, parse_list, parse_score, repair_json
 from geurim.generators.text.spec import Node, shown
+from geurim.generators.text.teacher import Answer, Request
 from geurim.generators.text.templates import Expression, Template
 
 ASKING = ("system", "teacher", "parameters", "truncated", "repairs")
@@ -151,11 +150,33 @@ class Asking(Column):
 
 def _json_of(text: str, schema: Mapping[str, Json]) -> tuple[Any, str | None]:
     """The value of a structured answer, and what is wrong with it (None: nothing)."""
+    import jsonschema
+
     try:
         value = repair_json(text)
     except ValueError as error:
         return None, f"This is not JSON: {error}"
-    return value, schema_fault(value, schema)
+    fault = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(schema).iter_errors(value)
+    )
+    if fault is None:
+        return value, None
+    place = ".".join(map(str, fault.absolute_path)) or "the answer"
+    return value, f"{place}: {fault.message[:200]}"
+
+
+def _schema(node: Node | None) -> Mapping[str, Json] | None:
+    """A JSON schema of a recipe, checked to be one."""
+    if node is None:
+        return None
+    import jsonschema
+
+    schema = dict(node.mapping())
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise node.error(f"this is no JSON schema: {error.message[:200]}.") from error
+    return schema
 
 
 def schema_type(schema: Mapping[str, Json]) -> pa.DataType:
@@ -241,9 +262,7 @@ class Prompt(Asking):
     def parse(cls, node: Node) -> Prompt:
         shape, listed, samples = node.get("structured"), node.get("list"), node.get("samples")
         raw, after = node.get("raw"), node.get("after")
-        schema = dict(shape.mapping()) if shape else None
-        if shape and (fault := schema_fault(None, schema or {}, only_schema=True)):
-            raise shape.error(f"this is no JSON schema: {fault}.")
+        schema = _schema(shape)
         if shape and listed:
             raise node.error("`structured` and `list` exclude each other. Leave one out.")
         return cls(
@@ -382,7 +401,11 @@ class Program(Column):
 
     def begin(self, name: str, scope: Scope) -> Finish:
         assert scope.live is not None
-        sandbox, code = scope.live.sandbox, code_of(str(scope.row[self.of]))
+        sandbox = scope.live.sandbox
+        try:
+            code = extract_code(str(scope.row[self.of]))
+        except ValueError as error:
+            raise Dropped(name, str(error)) from error
         stdin = self.stdin.render(scope.row) if self.stdin else ""
 
         def finish() -> Any:
@@ -403,7 +426,7 @@ class Program(Column):
         shape, stdin, seconds = (node.get(k) for k in ("structured", "stdin", "seconds"))
         return cls(
             of=node.need("run").text(),
-            schema=dict(shape.mapping()) if shape else None,
+            schema=_schema(shape),
             stdin=Template.of(stdin) if stdin else None,
             seconds=seconds.number(0.1, 600) if seconds else 5.0,
         )

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from geurim.contract import Json, Progress, quiet
-from geurim.generators.text import checks, scorers
 from geurim.generators.text.budget import Budget
-from geurim.generators.text.sandbox import Sandbox
 from geurim.generators.text.session import Session
 
 if TYPE_CHECKING:
+    from geurim.generators.text.checks import Check
+    from geurim.generators.text.sandbox import Sandbox
+    from geurim.generators.text.scorers import Scorer
     from geurim.generators.text.asked import Noisy, Scored
     from geurim.generators.text.recipe import Recipe
 
@@ -64,8 +65,10 @@ class Live:
             return self._names[number % len(self._names)]
         return wanted if wanted in self._names else self._names[0]
 
-    def check(self, name: str, settings: Mapping[str, Any]) -> checks.Check:
+    def check(self, name: str, settings: Mapping[str, Any]) -> Check:
         """The check of this name and these settings."""
+        from geurim.generators.text import checks
+
         return self._once(
             ("check", name, repr(sorted(settings.items()))),
             lambda: checks.check(name, sandbox=self.sandbox, **settings),
@@ -74,15 +77,19 @@ class Live:
     @property
     def sandbox(self) -> Sandbox:
         """Where code that a model made runs. Raises SettingError where there is none to be had."""
+        from geurim.generators.text.sandbox import Sandbox
+
         return self._once(
             "sandbox", lambda: Sandbox.unsafe() if self._unsafe else Sandbox.find()
         )
 
-    def scorer(self, column: Scored) -> scorers.Scorer:
+    def scorer(self, column: Scored) -> Scorer:
         """The scorer that a column names."""
         return self._once(("score", id(column)), lambda: self._scorer(column))
 
-    def _scorer(self, column: Scored) -> scorers.Scorer:
+    def _scorer(self, column: Scored) -> Scorer:
+        from geurim.generators.text import scorers
+
         if column.score == "rules":
             return scorers.Rules(**column.settings)
         if column.score == "reward":
