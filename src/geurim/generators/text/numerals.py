@@ -38,8 +38,8 @@ def _narrow(text: str) -> str:
 
 def last_number(text: str) -> str | None:
     """The last number of a text, as it is written."""
-    found = numbers(_plain_fractions(text))
-    return found[-1][0] if found else None
+    matches = list(_NUMBER.finditer(_narrow(_plain_fractions(text))))
+    return next((m[0].strip() for m in reversed(matches) if _value(m) is not None), None)
 
 
 def number_of(text: str) -> Fraction | None:
