@@ -457,7 +457,7 @@ class Grounded(Check):
 
     name: ClassVar[str] = "grounded"
     passage: str
-    least: float = 0.6  # share of the content words
+    least: float = 0.4  # share of the content words
     numbers: bool = True  # every number has to stand in the passage
 
     def __post_init__(self) -> None:
@@ -582,6 +582,8 @@ def _render(text: str, row: Mapping[str, Any]) -> str:
         raise SettingError(
             f"The template {_shown(text)} uses what the row does not have: {error.message}."
         ) from None
+    except Exception as error:  # a template may divide by zero, or reach for what is fenced off
+        raise SettingError(f"The template {_shown(text)} fails: {_one_line(error)}.") from None
 
 
 def _one_line(error: object) -> str:

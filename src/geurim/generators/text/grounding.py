@@ -49,7 +49,9 @@ def grounding(answer: str, passage: str) -> Grounding:
 
     A word with Hangul counts by the share of its character pairs that the passage has inside its
     words; one of a single syllable is left out. A Latin word counts if a word of the passage begins
-    alike. Numbers are compared by value. It measures words, not sense.
+    alike. Numbers are compared by value. It measures words, not sense: on KLUE-NLI, hypotheses that
+    contradict their premise score like those that follow from it (AUC against other premises 0.997
+    for both); 99% of hypotheses lie below 0.25 on another premise, 88% above 0.4 on their own.
     """
     known = _Passage(passage)
     words = _content(answer)

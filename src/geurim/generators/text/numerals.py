@@ -44,7 +44,7 @@ def last_number(text: str) -> str | None:
 
 def number_of(text: str) -> Fraction | None:
     """The value of a text that is one number, perhaps with a currency, a percent sign or a unit."""
-    clean = _plain_fractions(_narrow(text)).strip(" \n\t$₩€£¥.。")
+    clean = _plain_fractions(_narrow(text)).strip().lstrip("$₩€£¥ ").rstrip("$ .。")
     found = _NUMBER.match(clean)
     if not found or not re.fullmatch(r"\s?(?:%|원|개|명|\\%|\$)?", clean[found.end() :]):
         return None

@@ -108,7 +108,7 @@ class Database:
     def _why(self, error: Exception) -> str:
         if "interrupted" in str(error):
             return f"it takes more than {self._seconds:g} s"
-        if "not authorized" in str(error) or "prohibited" in str(error):
+        if any(word in str(error) for word in ("not authorized", "prohibited", "denied")):
             return f"{error}: a query may only read"
         return " ".join(str(error).split())[:200]
 
