@@ -1,4 +1,4 @@
-"""The part of the sandbox that runs outside Geurim: `python -s -S -P _jail.py MODE` in a new process.
+"""The part of the sandbox that runs outside Geurim: `python -s -S -P _jail.py MODE`.
 
 It imports nothing of Geurim, so that it can run under any Python, inside a container too. The job
 comes on standard input, as `marshal` writes it; file descriptor `status` is told how it ended.
@@ -216,7 +216,7 @@ def _watch(program: int, table: int, job: dict[str, Any]) -> str:
 def _held(table: int) -> int:
     """Pages in memory of all processes of the sandbox but this one."""
     pages = 0
-    for name in os.listdir(table):  # noqa: PTH208
+    for name in os.listdir(table):
         if name.isdigit() and name != "1":
             try:
                 file = os.open(f"{name}/statm", os.O_RDONLY, dir_fd=table)
@@ -309,9 +309,7 @@ def _filter(machine: str) -> list[bytes]:
     refuse, unknown = 0x00050000 | 1, 0x00050000 | 38  # EPERM, ENOSYS
 
     def step(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
-        return (
-            code.to_bytes(2, sys.byteorder) + bytes((yes, no)) + value.to_bytes(4, sys.byteorder)
-        )
+        return code.to_bytes(2, sys.byteorder) + bytes((yes, no)) + value.to_bytes(4, sys.byteorder)
 
     steps = [
         step(load, 4),

@@ -7,6 +7,7 @@ docs/sandbox.md says what each keeps out and what it does not.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import marshal
 import os
@@ -53,7 +54,7 @@ class Ran:
         return self.returncode == 0 and self.killed_by is None
 
     def why(self) -> str:
-        """What went wrong in one line: the reason it was stopped, or the last line it complained."""
+        """What went wrong in one line: the limit it broke, or its last complaint."""
         if self.killed_by is not None:
             limit = self.killed_by in _LIMITS
             return f"{'stopped by its limit on' if limit else 'killed by'} {self.killed_by}"
@@ -203,7 +204,9 @@ class Sandbox:
         if self.kind == "namespaces" and reason is None:
             kind, _, rest = said.partition(" ")
             if kind not in ("exit", "signal", "killed"):
-                raise SettingError(f"The sandbox could not be started: {rest or said or 'no word'}.")
+                raise SettingError(
+                    f"The sandbox could not be started: {rest or said or 'no word'}."
+                )
             code = {"exit": 1, "signal": -1}.get(kind, 0) * int(rest) if kind != "killed" else -9
             reason = rest if kind == "killed" else None
         if self._contained and code > 128:
@@ -292,10 +295,8 @@ class _Process:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:
                 now = True
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         for key in list(self._selector.get_map().values()):
             self._selector.unregister(key.fd)
             os.close(key.fd)
@@ -352,7 +353,7 @@ def _runtime() -> dict[str, Any]:
     shared = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/nix/store", "/gnu/store")
     for path in (*shared, "/etc/ld.so.cache"):
         if Path(path).is_symlink():
-            links[path] = os.readlink(path)
+            links[path] = str(Path(path).readlink())
         elif Path(path).exists():
             show[path] = None
     library = os.path.realpath(sysconfig.get_paths(vars=_BASE)["stdlib"])
