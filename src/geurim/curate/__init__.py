@@ -10,15 +10,35 @@ import difflib
 import importlib
 from typing import Any
 
+from geurim.curate.balance import Balance, Coverage, MixRatio, Select, coverage, quotas
+from geurim.curate.contamination import Contamination
 from geurim.curate.contract import Curated, Filter, RowStep, Step, curate
 from geurim.curate.duplicates import ExactDuplicates, NearDuplicates
+from geurim.curate.language import Language
 from geurim.curate.novelty import Novelty
+from geurim.curate.personal import Personal
+from geurim.curate.quality import Length, Repetition
+from geurim.curate.refusals import AlpacaRules, Leaks, Refusals
+from geurim.curate.semantic import SemanticDuplicates
+from geurim.curate.toxic import Toxic
 from geurim.errors import SettingError
 
 STEPS: dict[str, str] = {
+    "alpaca": "geurim.curate.refusals:AlpacaRules",
+    "balance": "geurim.curate.balance:Balance",
+    "contamination": "geurim.curate.contamination:Contamination",
     "exact": "geurim.curate.duplicates:ExactDuplicates",
+    "language": "geurim.curate.language:Language",
+    "leaks": "geurim.curate.refusals:Leaks",
+    "length": "geurim.curate.quality:Length",
     "near": "geurim.curate.duplicates:NearDuplicates",
     "novelty": "geurim.curate.novelty:Novelty",
+    "personal": "geurim.curate.personal:Personal",
+    "refusals": "geurim.curate.refusals:Refusals",
+    "repetition": "geurim.curate.quality:Repetition",
+    "select": "geurim.curate.balance:Select",
+    "semantic": "geurim.curate.semantic:SemanticDuplicates",
+    "toxic": "geurim.curate.toxic:Toxic",
 }
 """Name -> "module:class" of every step that can be named."""
 
@@ -57,16 +77,55 @@ def step(name: str, **settings: Any) -> Step:
     return made
 
 
+def default_steps(language: str | tuple[str, ...] | None = None) -> list[Step]:
+    """The steps of `geurim text curate FILE`, in an order in which none undoes another.
+
+    Rows are judged by themselves first (length, language if one is named, leaked prompts, refusals,
+    repetition, personal data, toxicity), then against each other (exact and near duplicates).
+    Semantic duplicates are left out, since embedding takes a second for some 20 rows, as are
+    novelty, contamination, balance and selection, which need to be told more.
+    """
+    wanted = (language,) if isinstance(language, str) else language
+    return [
+        Length(),
+        *([Language(wanted=wanted)] if wanted else []),
+        Leaks(),
+        Refusals(),
+        Repetition(),
+        Personal(),
+        Toxic(),
+        ExactDuplicates(),
+        NearDuplicates(),
+    ]
+
+
 __all__ = [
     "STEPS",
+    "AlpacaRules",
+    "Balance",
+    "Contamination",
+    "Coverage",
     "Curated",
     "ExactDuplicates",
     "Filter",
+    "Language",
+    "Leaks",
+    "Length",
+    "MixRatio",
     "NearDuplicates",
     "Novelty",
+    "Personal",
+    "Refusals",
+    "Repetition",
     "RowStep",
+    "Select",
+    "SemanticDuplicates",
     "Step",
+    "Toxic",
+    "coverage",
     "curate",
+    "default_steps",
+    "quotas",
     "step",
     "step_class",
 ]

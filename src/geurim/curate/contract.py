@@ -42,6 +42,13 @@ class Step(abc.ABC):
     def start(self) -> Filter:
         """A fresh, empty state."""
 
+    def settle(self, source: Source) -> Step:
+        """The step after a look at all rows that reach it; most steps need none and are returned.
+
+        A step that overrides it makes `curate` read the rows twice.
+        """
+        return self
+
 
 class Filter(abc.ABC):
     """The state of a step over one reading of the rows."""
@@ -122,7 +129,7 @@ class Curated:
         stages = stage_names(self._steps)
         counts = {"rows": 0, "kept": 0, **dict.fromkeys(stages, 0)}
         aside = _Aside(self.rejects.schema)
-        filters = [step.start() for step in self._steps]
+        filters = [step.start() for step in self._settled()]
         for batch in self._source.read():
             counts["rows"] += batch.num_rows
             kept = self._judge(batch, filters, stages, counts, aside)
@@ -132,6 +139,16 @@ class Curated:
                 yield kept
         aside.close()
         self._counts, self._aside = counts, aside
+
+    def _settled(self) -> list[Step]:
+        """Steps that need all rows first get those that the steps before them keep."""
+        steps: list[Step] = []
+        for step in self._steps:
+            if type(step).settle is not Step.settle:
+                before = Curated(self._source, tuple(steps), self._columns)
+                step = step.settle(before.kept)
+            steps.append(step)
+        return steps
 
     def _judge(
         self,

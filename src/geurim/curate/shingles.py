@@ -15,7 +15,6 @@ from geurim.curate.characters import (
     Characters,
     classes,
     folded,
-    segment_counts,
 )
 from geurim.curate.hashes import mixed, span_hashes, window_hashes
 
@@ -47,12 +46,12 @@ def shingle_sets(texts: pa.StringArray, unit: Unit, characters: int, words: int)
     """
     chars = folded(texts)
     kinds = classes(chars.points)
-    by_word = _by_word(chars, kinds, unit)
+    worded = by_word(chars, kinds, unit)
     parts = [_empty(chars, texts)]
-    if not by_word.all():
-        parts.append(_character_shingles(chars, ~by_word, characters))
-    if by_word.any():
-        parts.append(_word_shingles(chars, kinds, by_word, words))
+    if not worded.all():
+        parts.append(_character_shingles(chars, ~worded, characters))
+    if worded.any():
+        parts.append(_word_shingles(chars, kinds, worded, words))
     rows = np.concatenate([p[0] for p in parts]).astype(np.uint64)
     hashes = np.concatenate([p[1] for p in parts])
     return _sets(rows, hashes, len(texts))
@@ -69,7 +68,7 @@ def _sets(rows: np.ndarray, hashes: np.ndarray, count: int) -> Sets:
     return Sets(values=keys.astype(np.uint32), offsets=offsets)
 
 
-def _by_word(chars: Characters, kinds: np.ndarray, unit: Unit) -> np.ndarray:
+def by_word(chars: Characters, kinds: np.ndarray, unit: Unit) -> np.ndarray:
     """(N,) whether a text is cut into words."""
     if unit == "characters":
         return np.zeros(len(chars.lengths), bool)
@@ -150,12 +149,3 @@ def _word_shingles(
         )
     order = [few[counts[few] == size] for size in range(1, width)]
     return np.concatenate([rows[: len(windows)][inside], *order]), np.concatenate(whole)
-
-
-def jaccard(left: set[object], right: set[object]) -> float:
-    """The share of the union that both sets hold; 1 for two empty sets (Jaccard 1912)."""
-    union = len(left | right)
-    return len(left & right) / union if union else 1.0
-
-
-__all__ = ["Sets", "Unit", "jaccard", "segment_counts", "shingle_sets", "word_spans"]

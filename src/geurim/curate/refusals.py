@@ -1,0 +1,192 @@
+"""Answers that refuse, prompts that leak, and the published filters of Alpaca."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from geurim.curate.contract import RowStep, reasons_at
+from geurim.curate.language import hangul_shares
+from geurim.curate.patterns import named_reasons
+from geurim.errors import SettingError
+
+_SORRY = (
+    r"(?:i(?:['’]m| am) (?:very |really |so )?(?:sorry|afraid)|sorry|i apologi[sz]e|unfortunately)"
+)
+_CANNOT = (
+    r"i(?:['’]m| am) (?:not able|unable) to|i (?:can(?:['’]t|not| not)|won['’]t|will not|"
+    r"don['’]t think i can|must decline)"
+)
+_DO = (
+    r"(?: (?:directly|really|actually|in good conscience|ethically))* "
+    r"(?:help|assist|provide|fulfill|comply|answer|generate|create|write|complete|do that|discuss|"
+    r"engage|support|share|give|offer|continue|browse|access|open|see|view|process)"
+)
+REFUSALS = {
+    "speaks of itself as a model": (
+        r"(?i:\bas an? (?:ai|artificial intelligence|large language|language|machine learning)"
+        r"(?: language)?(?: model| assistant)?\b|\bi(?:['’]m| am) (?:just |only )?an? (?:ai|large "
+        r"language|language)(?: language)? (?:model|assistant)\b)|"
+        r"(?:저는|나는|전|제가)\s?(?:인공지능|AI|에이아이|대규모 언어|언어)\s?(?:언어\s?)?"
+        r"(?:모델|비서|어시스턴트|챗봇)|"
+        r"(?:인공지능|AI|언어)\s?(?:언어\s?)?모델(?:로서|로써|이기 때문|이라서|이므로)"
+    ),
+    "apologises and declines": (
+        rf"(?i:\b{_SORRY}[^.!?\n]{{0,60}}\b(?:{_CANNOT}|but i)\b|\b(?:{_CANNOT}){_DO}\b)|"
+        r"(?:죄송|미안|유감)[^.!?\n]{0,60}(?:수(?:는|가)?\s?없|어렵|못\s?(?:합|해|하|드)|않습니다|불가)|"
+        r"(?:도와|제공해|답변해|대답해|작성해|알려|말씀해|말해|설명해|수행해|처리해)\s?"
+        r"(?:드릴|줄|드리기|드리기는)\s?(?:수(?:는|가)?\s?없|어렵|불가)|"
+        r"(?:도움을 드릴|요청(?:을|에)[^.!?\n]{0,20}(?:들어드릴|응할|따를|수행할|처리할)|"
+        r"답변(?:을|은)?\s?(?:드릴|할)|제공(?:을|해 드릴|해드릴|할)) 수(?:는|가)?\s?없"
+    ),
+}
+"""Name -> pattern (RE2). Looked for at the start of a text, where a refusal stands."""
+
+LEAKS = {
+    "a token of a chat template": (
+        r"<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|end_header_id|begin_of_text|"
+        r"end_of_text|user|assistant|system|pad|eom_id)\|>|\[/?INST\]|<</?SYS>>|"
+        r"</?(?:start|end)_of_turn>|<｜[^｜]{1,40}｜>|\[\|(?:endofturn|user|assistant|system)\|\]"
+    ),
+    "a heading of a prompt": (
+        r"(?im:^\s{0,3}#{1,4}\s?(?:instruction|response|input|output|human|assistant|system|user|"
+        r"명령어|질문|응답|답변|지시)\s?:)|"
+        r"(?im:^\s*#+\s?(?:given|rewritten|created|new) prompt\s?#*\s?:?)|"
+        r"(?i:below is an instruction that describes a task)"
+    ),
+    "words of the evolving prompt": (
+        r"(?i:\b(?:given|rewritten|created|evolved|original) prompt\b)|"
+        r"(?:주어진|재작성된|재작성한|다시\s?쓴|다시\s?작성된|다시\s?작성한|새로\s?쓴|원래)\s?"
+        r"(?:프롬프트|지시문|명령문)"
+    ),
+    "a blank that was never filled in": (
+        r"\{\{\s?[A-Za-z_][\w. |]*\}\}|\{%-?\s?(?:if|for|endif|endfor|set)\b|"
+        r"\[(?i:insert|your|placeholder|fill in)[^\]\n]{0,40}\]|"
+        r"\{(?i:instruction|prompt|input|question|topic)\}"
+    ),
+}
+"""Name -> pattern (RE2). Looked for anywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusals(RowStep):
+    """Drops answers that decline, in English and Korean: "As an AI language model", "죄송하지만".
+
+    Patterns, not understanding: only the first `within` characters are looked at, and a story in
+    which somebody refuses at the start is dropped too. `more`: further patterns (RE2).
+    """
+
+    name: ClassVar[str] = "refusals"
+    within: int = 250
+    more: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.within < 1:
+            raise SettingError(f"within is {self.within!r}. Give a number of characters above 0.")
+        _check_patterns(self.more)
+
+    def reasons(self, texts: pa.StringArray) -> pa.StringArray:
+        starts = pc.utf8_slice_codeunits(texts, 0, self.within)
+        named = REFUSALS | {f"matches {p!r}": p for p in self.more}
+        return named_reasons(starts, named, "A refusal: it {name}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaks(RowStep):
+    """Drops texts in which the prompt shows: template tokens, headings, blanks, "given prompt".
+
+    "given prompt" and "rewritten prompt" are an elimination rule of Evol-Instruct (Xu et al. 2023).
+    `more`: further patterns (RE2).
+    """
+
+    name: ClassVar[str] = "leaked prompts"
+    more: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_patterns(self.more)
+
+    def reasons(self, texts: pa.StringArray) -> pa.StringArray:
+        named = LEAKS | {f"what matches {p!r}": p for p in self.more}
+        return named_reasons(texts, named, "The prompt leaks: {name}.")
+
+
+MODALITIES = (
+    r"(?i:\b(?:images?|graphs?|pictures?|files?|maps?|draw|plots?|go to|videos?|audio|music|"
+    r"flowcharts?|diagrams?)\b)"
+)
+KOREAN_MODALITIES = (
+    r"(?:^|[\s\"'(])(?:이미지|사진|그래프|그림|파일|지도|동영상|비디오|영상|오디오|음악|음성|순서도|"
+    r"도표|다이어그램)(?:을|를|에|의|은|는|로|으로|과|와|도|만)?(?:[\s.,!?)\"']|$)|"
+    r"그려\s?(?:줘|주|보|봐)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlpacaRules(RowStep):
+    """Drops instructions by the published filters of Alpaca (Taori et al. 2023, after Wang 2023).
+
+    `least_words` or more words and at most `most_words` (Alpaca drops three or fewer, or more than
+    150), none that asks for another modality ("draw", "image"), none that starts with "Write a
+    program", with punctuation, or with a character that is not ASCII.
+
+    Departures, for instructions in Korean (30% Hangul among the letters): a Korean word says what
+    two English ones do, so at least `least_korean_words`; the words for other modalities are Korean
+    ones; and the first character may be any letter or digit, since Alpaca's rule would drop them
+    all. For other languages that are not written in ASCII set `ascii=False`.
+    """
+
+    name: ClassVar[str] = "alpaca rules"
+    least_words: int = 4
+    most_words: int = 150
+    least_korean_words: int = 2
+    modalities: bool = True
+    programs: bool = True
+    ascii: bool = True
+
+    def reasons(self, texts: pa.StringArray) -> pa.StringArray:
+        texts = pc.utf8_trim_whitespace(pc.fill_null(texts, ""))
+        share, lettered = hangul_shares(texts)
+        korean = lettered & (share >= 0.3)
+        words = pc.count_substring_regex(texts, r"\S+").to_numpy(zero_copy_only=False)
+        why: dict[int, str] = {}
+        for what, mask in self._marks(texts, korean):
+            why |= dict.fromkeys(np.flatnonzero(mask).tolist(), what)
+        least = np.where(korean, self.least_korean_words, self.least_words)
+        for i in np.flatnonzero((words < least) | (words > self.most_words)).tolist():
+            why[i] = f"{words[i]} words (limits {least[i]} and {self.most_words})."
+        at = np.array(sorted(why), np.int64)
+        return reasons_at(len(texts), at, [why[i] for i in at.tolist()])
+
+    def _marks(self, texts: pa.StringArray, korean: np.ndarray) -> list[tuple[str, np.ndarray]]:
+        def matching(pattern: str) -> np.ndarray:
+            found: np.ndarray = pc.match_substring_regex(texts, pattern).to_numpy(
+                zero_copy_only=False
+            )
+            return found
+
+        marks = []
+        if self.ascii:
+            marks.append(
+                ("Starts with a character that is not ASCII.", matching(r"^[^\x00-\x7f]") & ~korean)
+            )
+        marks.append(("Starts with punctuation.", matching(r"^[\pP\pS]")))
+        if self.programs:
+            marks.append(("Starts with 'Write a program'.", matching(r"^(?i:write a program)")))
+        if self.modalities:
+            asks = np.where(korean, matching(KOREAN_MODALITIES), matching(MODALITIES))
+            marks.append(("Asks for another modality than text.", asks))
+        return marks
+
+
+def _check_patterns(patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        try:
+            pc.match_substring_regex(pa.array([""]), pattern)
+        except pa.ArrowInvalid as error:
+            raise SettingError(
+                f"{pattern!r} is not a pattern of RE2: {error}. Look-around is not supported."
+            ) from None
