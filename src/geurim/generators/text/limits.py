@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import math
 
-START = 16  # requests at once, before anything is known
+START = 32  # requests at once, before anything is known
 _BURST = 8.0  # requests that may leave at the same moment
+_QUICK_BURST = 32.0  # in the quick start, where each round trip counts
 _COOL_S = 1.0  # the first pause where the server names none
 _COOL_MAX_S = 60.0
 _GAIN = 1.25  # a doubling that brings less than this was the last one
@@ -42,8 +43,7 @@ class Limiter:
         self._paced_at = 0.0
         self._latency: float | None = None  # s, moving average
         self._base: float | None = None  # s, the shortest round's mean
-        self._rate = 0.0  # answers/s of the best round at the last limit
-        self._before = self.limit
+        self._rate = 0.0  # answers/s of the round before the last doubling
         self._round_start: float | None = None
         self._round_answers = 0
         self._round_latency = 0.0
@@ -64,15 +64,17 @@ class Limiter:
             return math.inf
         if self._latency is None:
             return 0.0
-        pace = 2 * self.limit / max(self._latency, 1e-3)  # twice what the limit can bring
-        self._allowance = min(_BURST, self._allowance + (now - self._paced_at) * pace)
+        # Twice what the limit can bring; more while it is about to double.
+        quicker, burst = (2, _QUICK_BURST) if self._quick else (1, _BURST)
+        pace = quicker * 2 * self.limit / max(self._latency, 1e-3)
+        self._allowance = min(burst, self._allowance + (now - self._paced_at) * pace)
         self._paced_at = now
         return 0.0 if self._allowance >= 1 else (1 - self._allowance) / pace
 
     def sent(self, now: float) -> int:
         """One more is under way; the number goes back with its outcome."""
         self.flight += 1
-        self._allowance -= 1
+        self._allowance = max(0.0, self._allowance - 1)
         self._probing = self.cooling
         if self._round_start is None:
             self._round_start = now
@@ -153,10 +155,11 @@ class Limiter:
     def _double(self, rate: float) -> None:
         if rate < _GAIN * self._rate:
             self._quick = False
-            self.limit = min(self.limit, 1.5 * self._before)
+            self.limit *= 0.75  # half of the way back
         else:
-            self._before, self._rate = self.limit, rate
+            self._rate = rate
             self.limit *= 2
+            self._quick = self.limit < self.most
 
     def _new_round(self, now: float) -> None:
         self._round_start = now

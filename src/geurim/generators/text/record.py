@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from geurim.errors import DataError, NotFound, TargetExists
@@ -46,54 +47,15 @@ class Record:
             raise NotFound(f"There is no folder {str(path.parent)!r} for the record. Make it.")
         self.path = path
         self._lock = threading.Lock()
-        # FULL would survive a power cut too; NORMAL survives every end of the process.
-        self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        problem: str = ""
-        try:
-            self._open()
-            return
-        except sqlite3.OperationalError as error:
-            problem = str(error)
-        except sqlite3.DatabaseError:
-            problem = ""
-        except DataError:
-            self._db.close()
-            raise
-        self._db.close()
-        if "locked" in problem or "busy" in problem:
-            raise TargetExists(
-                f"The record {str(path)!r} is in use by another run. Wait until it ends, or give "
-                f"this run another folder."
+        with _explained(path):
+            self._db = sqlite3.connect(
+                path, timeout=0, isolation_level=None, check_same_thread=False
             )
-        raise DataError(
-            f"{str(path)!r} is no record of answers{': ' + problem if problem else ''}. Give the "
-            f"record of an earlier run, or a path where there is nothing yet."
-        )
-
-    def _open(self) -> None:
-        db = self._db
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # the lock ends with the process
-        db.execute("BEGIN EXCLUSIVE")
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables == 0 and application == 0:
-            db.execute(_TABLE)
-            db.execute(f"PRAGMA application_id = {_APPLICATION}")
-            db.execute(f"PRAGMA user_version = {FORMAT}")
-        elif application != _APPLICATION:
-            raise DataError(
-                f"{str(self.path)!r} is a database, but no record of answers. Give the record of "
-                f"an earlier run, or a path where there is nothing yet."
-            )
-        elif version > FORMAT:
-            raise DataError(
-                f"The record {str(self.path)!r} has format {version}; this Geurim reads up to "
-                f"{FORMAT}. Install a newer Geurim."
-            )
-        db.execute("COMMIT")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
+            try:
+                _begin(self._db, path)
+            except BaseException:
+                self._db.close()
+                raise
 
     def get(self, key: str) -> Answer | None:
         """The answer to the request of this key, or None. By the primary key: O(log n)."""
@@ -135,6 +97,52 @@ class Record:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What SQLite says on opening, as the errors of this library."""
+    try:
+        yield
+        return
+    except sqlite3.DatabaseError as error:
+        said = str(error)
+    if "locked" in said:
+        raise TargetExists(
+            f"The record {str(path)!r} is in use by another run. Wait until it ends, or give this "
+            f"run another folder."
+        )
+    raise DataError(
+        f"{str(path)!r} is no record of answers ({said}). Give the record of an earlier run, or a "
+        f"path where there is nothing yet."
+    )
+
+
+def _begin(db: sqlite3.Connection, path: Path) -> None:
+    """Take the record for this process alone; make it where there is none."""
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")  # the lock ends with the process
+    db.execute("BEGIN EXCLUSIVE")
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables == 0 and application == 0:
+        db.execute(_TABLE)
+        db.execute(f"PRAGMA application_id = {_APPLICATION}")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+    elif application != _APPLICATION:
+        raise DataError(
+            f"{str(path)!r} is a database, but no record of answers. Give the record of an earlier "
+            f"run, or a path where there is nothing yet."
+        )
+    elif version > FORMAT:
+        raise DataError(
+            f"The record {str(path)!r} has format {version}; this Geurim reads up to {FORMAT}. "
+            f"Install a newer Geurim."
+        )
+    db.execute("COMMIT")
+    db.execute("PRAGMA journal_mode = WAL")
+    # FULL would survive a power cut too; NORMAL survives every end of the process.
+    db.execute("PRAGMA synchronous = NORMAL")
 
 
 def row(request: Request, answer: Answer, teacher: str, model: str) -> Row:
