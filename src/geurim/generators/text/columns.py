@@ -10,8 +10,8 @@ from __future__ import annotations
 import abc
 import threading
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from geurim.errors import SettingError
 from geurim.generators.text.spec import Node, shown
-from geurim.generators.text.templates import Expression
+from geurim.generators.text.templates import Expression, Template
 
 if TYPE_CHECKING:
     from geurim.generators.text.live import Live
@@ -481,6 +481,7 @@ class Checked(Column):
     check: str
     settings: Mapping[str, Any]
     drop: bool = True  # False: the column says whether it is valid, and the row stays
+    others: frozenset[str] = frozenset()  # columns that settings name, by name or in templates
 
     @property
     def type(self) -> pa.DataType:
@@ -488,9 +489,7 @@ class Checked(Column):
 
     @property
     def needs(self) -> frozenset[str]:
-        from geurim.generators.text.checks import refers
-
-        return frozenset([self.of]) | refers(self.check, self.settings)
+        return frozenset([self.of]) | self.others
 
     def begin(self, name: str, scope: Scope) -> Finish:
         assert scope.live is not None
@@ -505,6 +504,13 @@ class Checked(Column):
 
         return finish
 
+    def among(self, columns: Iterable[str]) -> Checked:
+        """The same check, knowing which of its settings name columns."""
+        texts = [v for v in self.settings.values() if isinstance(v, str)]
+        named = {t for t in texts if t in set(columns)}
+        filled = [Template(t).refers for t in texts if "{{" in t or "{%" in t]
+        return replace(self, others=frozenset(named).union(*filled))
+
     @classmethod
     def parse(cls, node: Node) -> Checked:
         inner, settings = node.need("check"), node.get("with")
@@ -513,7 +519,7 @@ class Checked(Column):
         from geurim.generators.text import checks
 
         try:
-            checks.validate(check, given)
+            checks.check(check, **given)
         except SettingError as error:
             raise inner.error(str(error)) from error
         return cls(

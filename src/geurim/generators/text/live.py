@@ -69,10 +69,10 @@ class Live:
         """The check of this name and these settings."""
         from geurim.generators.text import checks
 
-        return self._once(
-            ("check", name, repr(sorted(settings.items()))),
-            lambda: checks.check(name, sandbox=self.sandbox, **settings),
-        )
+        key = ("check", name, repr(sorted(settings.items())))
+        if name != "python_runs":
+            return self._once(key, lambda: checks.check(name, **settings))
+        return self._once(key, lambda: checks.check(name, sandbox=self.sandbox, **settings))
 
     @property
     def sandbox(self) -> Sandbox:

@@ -421,6 +421,7 @@ def parse_columns(node: Node, outer: Sequence[str] = ()) -> dict[str, Column]:
         if name in _TAKEN:
             raise entry.error(f"{name!r} has a meaning of its own. Choose another name.")
         columns[name] = _parse_column(entry)
+    columns = {n: c.among(columns) if isinstance(c, Checked) else c for n, c in columns.items()}
     if not columns:
         raise node.error("there is no column. Give at least one.")
     if not outer:  # columns of a loop may also name those outside, which are checked there
