@@ -48,6 +48,7 @@ __all__ = [
     "PythonRuns",
     "Regex",
     "SqlRuns",
+    "Unjudged",
     "check",
     "extract_code",
     "parse_list",
@@ -60,9 +61,22 @@ class Check(abc.ABC):
 
     name: ClassVar[str]
 
+    def check(self, value: str | None, row: Mapping[str, Any]) -> str | None:
+        """None if `value`, in this row, is fine; else the reason it is not, in one sentence."""
+        if value is None:
+            return "it is empty"
+        try:
+            return self.problem(value, row)
+        except DataError as error:
+            return str(error)
+
     @abc.abstractmethod
-    def check(self, value: str, row: Mapping[str, Any]) -> str | None:
-        """None if `value`, in this row, is fine; else the reason it is not."""
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        """The same; Unjudged where the row lacks what `value` should be held against."""
+
+
+class Unjudged(DataError):
+    """The row lacks what a value should be held against: it is neither right nor wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +89,7 @@ class JsonSchema(Check):
     def __post_init__(self) -> None:
         _validator(json.dumps(self.schema))
 
-    def check(self, value: Any, row: Mapping[str, Any]) -> str | None:
+    def problem(self, value: Any, row: Mapping[str, Any]) -> str | None:
         if isinstance(value, str):
             try:
                 value = json.loads(value, parse_constant=_no_constant)
@@ -145,7 +159,7 @@ class Regex(Check):
     def __post_init__(self) -> None:
         _matches("", self.pattern)
 
-    def check(self, value: str, row: Mapping[str, Any]) -> str | None:
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
         pattern = rf"\A(?:{self.pattern})\z" if self.full else self.pattern
         if _matches(value, pattern):
             return None
@@ -211,12 +225,9 @@ class PythonRuns(Check):
     memory_mb: int = 512
     sandbox: Sandbox | None = None  # None: the best this machine has
 
-    def check(self, value: str, row: Mapping[str, Any]) -> str | None:
-        try:
-            code = extract_code(value)
-            tests = None if self.tests is None else extract_code(text_of(self.tests, row))
-        except DataError as error:
-            return str(error)
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        code = extract_code(value)
+        tests = None if self.tests is None else extract_code(text_of(self.tests, row))
         reason = _python_error(code)
         if reason is not None:
             return f"the code is not Python ({reason}): {_shown(code)}"
@@ -300,13 +311,10 @@ class SqlRuns(Check):
     least_rows: int = 0
     seconds: float = 2.0
 
-    def check(self, value: str, row: Mapping[str, Any]) -> str | None:
-        try:
-            query = extract_code(value, "sql")
-            setup = extract_code(text_of(self.schema, row), "sql")
-            wanted = None if self.expect is None else text_of(self.expect, row)
-        except DataError as error:
-            return str(error)
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        query = extract_code(value, "sql")
+        setup = extract_code(text_of(self.schema, row), "sql")
+        wanted = None if self.expect is None else text_of(self.expect, row)
         with Database(seconds=self.seconds) as database:
             try:
                 database.set_up(setup)
@@ -366,7 +374,7 @@ class ExactAnswer(Check):
                 )
             _extracted("", self.extract)
 
-    def check(self, value: str, row: Mapping[str, Any]) -> str | None:
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
         wanted = text_of(self.expected, row)
         found = self.answer(value)
         if found is None:
@@ -431,7 +439,7 @@ class Contains(Check):
     text: str
     inside: bool = False
 
-    def check(self, value: str, row: Mapping[str, Any]) -> str | None:
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
         text = text_of(self.text, row)
         part, whole = (value, text) if self.inside else (text, value)
         if not _flat(part):
@@ -464,7 +472,7 @@ class Grounded(Check):
         if not 0 < self.least <= 1:
             raise SettingError(f"least out of range: {self.least}. Give more than 0, at most 1.")
 
-    def check(self, value: str, row: Mapping[str, Any]) -> str | None:
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
         found = grounding(value, text_of(self.passage, row))
         if self.numbers and found.numbers_missing:
             return f"numbers that are not in the passage: {', '.join(found.numbers_missing[:5])}"
@@ -492,11 +500,8 @@ class Parses(Check):
                 "Choose one of: python, json, sql."
             )
 
-    def check(self, value: str, row: Mapping[str, Any]) -> str | None:
-        try:
-            code = extract_code(value, self.language)
-        except DataError as error:
-            return str(error)
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        code = extract_code(value, self.language)
         reason = self._error(code) if code.strip() else "it is empty"
         return None if reason is None else f"it is not {self.language} ({reason}): {_shown(code)}"
 
@@ -549,7 +554,7 @@ def text_of(setting: str, row: Mapping[str, Any]) -> str:
     if setting in row:
         value = row[setting]
         if value is None:
-            raise DataError(f"the column {setting!r} is empty in this row")
+            raise Unjudged(f"the column {setting!r} is empty in this row")
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if "{{" in setting or "{%" in setting:
         return _render(setting, row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from geurim.contract import Json
@@ -369,19 +370,50 @@ def parse_score(text: str, low: float, high: float) -> float | None:
 
 
 def _from_json(text: str) -> float | None:
+    given = _named(text, ("score", "rating", "점수", "평점"))
+    if given is None or isinstance(given, bool):
+        return None
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        return None
+
+
+def _named(text: str, names: tuple[str, ...]) -> Json:
+    """The one field of a JSON object in a text that has one of `names`, or None."""
     try:
         value = repair_json(text)
     except DataError:
         return None
     if not isinstance(value, dict):
         return None
-    given = [v for k, v in value.items() if str(k).lower() in ("score", "rating", "점수", "평점")]
-    if len(given) != 1 or isinstance(given[0], bool):
-        return None
-    try:
-        return float(given[0])
-    except (TypeError, ValueError):
-        return None
+    given = [v for k, v in value.items() if str(k).lower() in names]
+    return given[0] if len(given) == 1 else None
+
+
+def parse_choice(text: str, options: Sequence[str] = ("A", "B")) -> str | None:
+    """Which of `options` a judge chose, or None where that is not certain, as in a tie.
+
+    Read: the bare option, `[[A]]`, `{"winner": "A"}`, "Winner: A", "Better answer: B", "승자: A".
+    """
+    named = _named(text, ("winner", "choice", "better", "verdict", "preference", "승자", "선택"))
+    if named is not None:
+        return named if named in options else None
+    one = "|".join(re.escape(option) for option in options)
+    bare = re.fullmatch(rf"[\s\W]*({one})[\s\W]*", text)
+    if bare:
+        return bare[1]
+    marked = {m[1] for m in re.finditer(rf"\[\[\s*({one})\s*\]\]", text)}
+    if not marked:
+        words = r"(?:winner|verdict|choice|better(?: answer| response)?|승자|선택|더 나은 답변)"
+        told = re.compile(
+            rf"{words}[*_`\"']*\s*(?:is|:|：|=|은|는)\s*[*_`\"']*\s*"
+            rf"(?:(?:answer|response|assistant|답변)\s*)?({one})(?![\w+/&]|\s*(?:and|or|와|과|/|&)\s)",
+            re.I,
+        )
+        marked = {m[1].upper() if m[1].upper() in options else m[1] for m in told.finditer(text)}
+    chosen = marked & set(options)
+    return chosen.pop() if len(marked) == len(chosen) == 1 else None
 
 
 def _within(score: float, low: float, high: float) -> float | None:
