@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import HOSTILE, dropped, kept, reasons
 
@@ -168,6 +168,7 @@ def test_hostile_texts_are_judged_and_their_copies_dropped() -> None:
         assert set(again) == first | set(present)
 
 
+@settings(deadline=None)  # other processes share the cores
 @given(st.lists(st.text(max_size=30), max_size=20), st.integers(1, 20))
 def test_any_text_is_judged_alike_in_any_batches(texts: list[str], batch: int) -> None:
     for step in (ExactDuplicates(), NearDuplicates()):
@@ -175,6 +176,7 @@ def test_any_text_is_judged_alike_in_any_batches(texts: list[str], batch: int) -
     assert len(set(kept(ExactDuplicates(), texts))) == len(kept(ExactDuplicates(), texts))
 
 
+@settings(deadline=None)  # other processes share the cores
 @given(st.text(max_size=40))
 def test_folding_is_that_of_plain_python(text: str) -> None:
     import unicodedata
@@ -190,6 +192,6 @@ def test_folding_is_that_of_plain_python(text: str) -> None:
 
 
 def test_settings_are_checked() -> None:
-    for settings in ({"threshold": 0}, {"threshold": 2}, {"unit": "bytes"}, {"characters": 0}):
+    for wrong in ({"threshold": 0}, {"threshold": 2}, {"unit": "bytes"}, {"characters": 0}):
         with pytest.raises(SettingError):
-            NearDuplicates(**settings)  # type: ignore[arg-type]
+            NearDuplicates(**wrong)  # type: ignore[arg-type]

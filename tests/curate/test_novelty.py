@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import HOSTILE, dropped, reasons
 
@@ -86,6 +86,7 @@ def test_the_threshold_itself_is_still_new() -> None:
     assert dropped(Novelty(threshold=0.69), [ten, other]) == [1]
 
 
+@settings(deadline=None)  # other processes share the cores
 @given(ALPHABET, ALPHABET)
 def test_rouge_is_that_of_dynamic_programming(left: str, right: str) -> None:
     a, b = tokens_of(pa.array([left, right], pa.string()))
@@ -98,6 +99,7 @@ def test_rouge_is_that_of_dynamic_programming(left: str, right: str) -> None:
         assert rouge_l(left, right) == pytest.approx(plain_rouge(a, b))
 
 
+@settings(deadline=None)  # other processes share the cores
 @given(st.lists(ALPHABET, max_size=25), st.sampled_from([0.3, 0.5, 0.7, 0.9]))
 def test_bounds_lose_nothing(texts: list[str], threshold: float) -> None:
     assert dropped(Novelty(threshold=threshold), texts) == plain_novelty(texts, threshold)

@@ -66,12 +66,12 @@ def _strings(values: pa.Array) -> pa.StringArray:
         return _strings(values.dictionary_decode())
     if pa.types.is_nested(values.type):
         return pa.array(
-            [None if v is None else "\n".join(_leaves(v)) for v in values.to_pylist()], pa.string()
+            [None if v is None else "\n".join(leaves(v)) for v in values.to_pylist()], pa.string()
         )
     return values.cast(pa.string())
 
 
-def _leaves(value: Any) -> Iterator[str]:
+def leaves(value: Any) -> Iterator[str]:
     """The strings in a nested value, in order. The role of a turn is not its text."""
     if isinstance(value, str):
         yield value
@@ -79,10 +79,10 @@ def _leaves(value: Any) -> Iterator[str]:
         spoken = {"content", "value", "text"} & value.keys()
         for key, part in value.items():
             if key in spoken or not spoken:
-                yield from _leaves(part)
+                yield from leaves(part)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _leaves(part)
+            yield from leaves(part)
 
 
 def characters(texts: pa.StringArray) -> Characters:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,22 +12,26 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from geurim.contract import Source
+from geurim.contract import Lineage, Source
 from geurim.curate.characters import (
     DIGIT,
     LETTER,
     Characters,
     classes,
     folded,
+    leaves,
     segment_counts,
+    texts_of,
 )
 from geurim.curate.contract import Filter, Step, reasons_at
 from geurim.curate.hashes import span_hashes, window_hashes
 from geurim.curate.semantic import Embedder, unit_vectors
 from geurim.curate.shingles import by_word, word_spans
-from geurim.errors import DataError, SettingError
+from geurim.errors import DataError, NotFound, SettingError
+from geurim.read import as_source
 
 _BATCH = 2_048
+_LINES = {".jsonl", ".ndjson"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +115,13 @@ class _Contamination(Filter):
         }
 
     def _benchmark_texts(self) -> Iterator[pa.StringArray]:
-        from geurim.curate.characters import texts_of
-        from geurim.read import as_source
-
         for given in self.step.sources():
-            source = as_source(given)
+            if isinstance(given, str | Path) and _LINES & set(Path(given).suffixes):
+                source = _read_lines(Path(given))
+            else:
+                source = as_source(given)
             name = Path(given).name if isinstance(given, str | Path) else source.lineage.maker
-            columns = self._columns(source, name)
-            for column in columns:
+            for column in self._columns(source, name):
                 self.where.append((f"{name}, {column}", self.count))
                 for batch in source.read():
                     for start in range(0, batch.num_rows, _BATCH):
@@ -193,6 +198,40 @@ class _Contamination(Filter):
     def _place(self, item: int) -> str:
         name, first = next((n, f) for n, f in reversed(self.where) if f <= item)
         return f"{name}, row {item - first + 1}"
+
+
+def _read_lines(path: Path) -> Source:
+    """JSON Lines with lists and objects in them (turns, choices), which `read` refuses.
+
+    Each key is a column of text: all strings in its value, joined by line breaks.
+    """
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}. Check its name.")
+    opened = gzip.open if path.suffix == ".gz" else open
+    columns: dict[str, list[str | None]] = {}
+    with opened(path, "rt", encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line) if line.strip() else {}
+            except ValueError as error:
+                raise DataError(
+                    f"Line {number} of {path.name!r} is not JSON: {error}. Mend or remove it."
+                ) from None
+            for key, value in (row if isinstance(row, dict) else {"text": row}).items():
+                text = "\n".join(leaves(value))
+                if text:
+                    known = columns.setdefault(key, [])
+                    known += [None] * (number - 1 - len(known))
+                    known.append(text)
+    longest = max(map(len, columns.values()), default=0)
+    table = pa.table(
+        {k: pa.array(v + [None] * (longest - len(v)), pa.string()) for k, v in columns.items()}
+    )
+    return Source(
+        schema=table.schema,
+        lineage=Lineage(maker=path.name, digest="", real=True),
+        read=lambda: iter(table.to_batches()),
+    )
 
 
 def _holds_text(kind: pa.DataType) -> bool:

@@ -22,9 +22,14 @@ _CANNOT = (
     r"don['’]t think i can|must decline)"
 )
 _DO = (
-    r"(?: (?:directly|really|actually|in good conscience|ethically))* "
-    r"(?:help|assist|provide|fulfill|comply|answer|generate|create|write|complete|do that|discuss|"
-    r"engage|support|share|give|offer|continue|browse|access|open|see|view|process)"
+    r"(?: (?:directly|really|actually|in good conscience|ethically|be able to))* "
+    r"(?:help|assist|provide|fulfill|comply|answer|generate|create|complete|do that|discuss|"
+    r"engage|support|share|offer|continue|browse|access|process)\b"
+)
+_ABLE = r"\s?(?:수(?:는|가)?\s?없|(?:기(?:는|가)?\s?)?(?:어렵|힘들|곤란)|못\s?(?:합|해|하|드))"
+_KOREAN_DO = (
+    r"(?:도와|도움(?:을|이)?|답변(?:을|해|드)?|대답(?:을|해)?|제공(?:을|해)?|알려|말씀(?:을)?|설명(?:을|해)?|"
+    r"작성(?:을|해)?|수행|처리|생성|지원|요청(?:을|에)?|응답(?:을|해)?|안내(?:를|해)?|공유)"
 )
 REFUSALS = {
     "speaks of itself as a model": (
@@ -36,12 +41,11 @@ REFUSALS = {
         r"(?:인공지능|AI|언어)\s?(?:언어\s?)?모델(?:로서|로써|이기 때문|이라서|이므로)"
     ),
     "apologises and declines": (
-        rf"(?i:\b{_SORRY}[^.!?\n]{{0,60}}\b(?:{_CANNOT}|but i)\b|\b(?:{_CANNOT}){_DO}\b)|"
-        r"(?:죄송|미안|유감)[^.!?\n]{0,60}(?:수(?:는|가)?\s?없|어렵|못\s?(?:합|해|하|드)|않습니다|불가)|"
-        r"(?:도와|제공해|답변해|대답해|작성해|알려|말씀해|말해|설명해|수행해|처리해)\s?"
-        r"(?:드릴|줄|드리기|드리기는)\s?(?:수(?:는|가)?\s?없|어렵|불가)|"
-        r"(?:도움을 드릴|요청(?:을|에)[^.!?\n]{0,20}(?:들어드릴|응할|따를|수행할|처리할)|"
-        r"답변(?:을|은)?\s?(?:드릴|할)|제공(?:을|해 드릴|해드릴|할)) 수(?:는|가)?\s?없"
+        rf"(?i:\b{_SORRY}[^.!?\n]{{0,60}}\b(?:{_CANNOT})\b|\b(?:{_CANNOT}){_DO})|"
+        rf"(?:죄송|미안|유감)[^.!?\n]{{0,60}}{_KOREAN_DO}[^.!?\n]{{0,12}}{_ABLE}|"
+        rf"{_KOREAN_DO}[^.!?\n]{{0,6}}(?:드릴|드리기|줄|응할|따를|들어드릴){_ABLE}|"
+        rf"{_KOREAN_DO}(?:하기|할|해\s?드릴|드리기)?\s?"
+        r"(?:수 없습니다|어렵습니다|어려운 (?:내용|질문|요청)|힘듭니다)"
     ),
 }
 """Name -> pattern (RE2). Looked for at the start of a text, where a refusal stands."""
