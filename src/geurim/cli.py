@@ -33,6 +33,7 @@ from geurim.arguments import (
     where_option,
     workers_option,
 )
+from geurim.cli_text import text
 
 if TYPE_CHECKING:
     from geurim.contract import Fitted, Profile, Source
@@ -53,7 +54,11 @@ def main() -> None:
     \b
     Start here:
       geurim generate people.csv --rows 1e6 --target income -o out
+      geurim text run alpaca --rows 20 -o out
     """
+
+
+main.add_command(text)
 
 
 @main.command()

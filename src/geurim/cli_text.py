@@ -51,7 +51,9 @@ def recipes(run: Run) -> None:
     rows = []
     for name in names():
         recipe = Recipe.load(name)
-        rows.append((name, recipe.language, ", ".join(recipe.sources) or "-", recipe.about))
+        rows.append(
+            (name, "/".join(recipe.languages), ", ".join(recipe.sources) or "-", recipe.about)
+        )
     run.say(table(["recipe", "language", "sources", "what it makes"], rows))
 
 
@@ -108,6 +110,9 @@ def show(run: Run, recipe: str) -> None:
     metavar="[NAME=]DATA",
     help="Rows for a source of the recipe; for `documents` a file or a folder.",
 )
+@click.option(
+    "--set", "values", multiple=True, metavar="COLUMN=VALUE", help="Fix a column to one value."
+)
 @click.option("--real", metavar="DATA", help="Real texts to compare with.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Most requests at once.")
 @click.option("--fewer", is_flag=True, help="Keep what there is when the budget ends.")
@@ -127,6 +132,7 @@ def run_(
     prices: tuple[str, ...],
     budget: str | None,
     sources: tuple[str, ...],
+    values: tuple[str, ...],
     real: str | None,
     concurrency: int | None,
     fewer: bool,
@@ -151,9 +157,8 @@ def run_(
     from geurim.generators.text.run import run_text
 
     run: Run = ctx.obj
-    chosen = _with_sources(_load(recipe), sources).with_teachers(
-        **_teachers(teachers, models, prices, key_env, concurrency)
-    )
+    found = _with_sources(_load(recipe), sources).with_values(**_values(values))
+    chosen = found.with_teachers(**_teachers(teachers, models, prices, key_env, concurrency))
     with run.bars() as progress:
         result = run_text(
             chosen,
@@ -189,6 +194,19 @@ def _with_sources(recipe: Recipe, sources: tuple[str, ...]) -> Recipe:
             name, data = next(iter(recipe.sources)), entry
         found[name] = open_source(data)
     return recipe.with_sources(**found) if found else recipe
+
+
+def _values(entries: tuple[str, ...]) -> dict[str, Any]:
+    """Column -> value of each --set; a value is read as YAML, so that 3 is a number."""
+    import yaml
+
+    found = {}
+    for entry in entries:
+        name, sign, value = entry.partition("=")
+        if not sign:
+            raise SettingError(f"--set {entry!r} is not COLUMN=VALUE, such as language=ko.")
+        found[name] = yaml.safe_load(value)
+    return found
 
 
 def _roles(entries: tuple[str, ...], what: str, urls: bool = False) -> dict[str, str]:
@@ -254,6 +272,8 @@ def _show(run: Run, result: TextResult) -> None:
     from geurim.terminal import printable
 
     usage = result.usage
+    if result.note:
+        run.say(printable(result.note))
     run.say(f"{result.rows:,} rows kept of {result.drawn:,} drawn, in {run.took()}")
     for stage, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         run.say(f"  dropped by {printable(stage)}: {count:,}")
@@ -270,7 +290,7 @@ def _show(run: Run, result: TextResult) -> None:
     run.say(f"Rows:    {result.data}")
     run.say(f"Rejects: {result.folder / 'rejects.jsonl'}")
     run.say(f"Report:  {result.folder / 'report.html'}")
-    run.say(f"Card:    {result.folder / 'README.md'}")
+    run.say(f"Train:   {result.folder / 'train.jsonl'}, {result.folder / 'train'} with its card")
 
 
 @text.command()
@@ -345,6 +365,8 @@ def _step(text: str) -> Any:
     for part in filter(None, rest.split(",")):
         key, sign, value = part.partition("=")
         if not sign:
-            raise SettingError(f"--step {text!r}: {part!r} is not key=value, as in near:threshold=0.7.")
+            raise SettingError(
+                f"--step {text!r}: {part!r} is not key=value, as in near:threshold=0.7."
+            )
         settings[key] = yaml.safe_load(value)
     return step(name, **settings)

@@ -50,6 +50,10 @@ def fitted_class(name: str) -> type[Fitted]:
 
     if name == Table.name:
         return Table
+    if name == "text":
+        from geurim.generators.text.fitted import FittedText
+
+        return FittedText
     found: type[Fitted] = generator_class(name).fitted
     return found
 
@@ -107,9 +111,13 @@ def _fit_whole(
 
     source = None if data is None else as_source(data)
     if profile is None:
-        schema, lineage = (source.schema, source.lineage) if source else (
-            pa.schema([]),
-            Lineage.made(repr(settings)),
+        schema, lineage = (
+            (source.schema, source.lineage)
+            if source
+            else (
+                pa.schema([]),
+                Lineage.made(repr(settings)),
+            )
         )
         profile = Profile(schema=schema, lineage=lineage, rows=0, columns={})
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_FIT,)))

@@ -94,5 +94,12 @@ def test_the_error_says_what_was_used_and_how_to_go_on() -> None:
     ledger.reserve(worst)
     ledger.settle(worst, 40, 0.12)
     said = str(ledger.exceeded(worst))
-    for part in ("1 requests, 1 USD", "40 tokens", "0.12 USD", "0.3 USD", "larger budget", "record"):
+    for part in (
+        "1 requests, 1 USD",
+        "40 tokens",
+        "0.12 USD",
+        "0.3 USD",
+        "larger budget",
+        "record",
+    ):
         assert part in said

@@ -20,9 +20,7 @@ def recipe(**columns: object) -> Recipe:
 
 
 def test_columns_come_after_what_they_refer_to() -> None:
-    made = recipe(
-        c={"compute": "a ~ b"}, b={"compute": "a ~ 'x'"}, a={"choose": ["one", "two"]}
-    )
+    made = recipe(c={"compute": "a ~ b"}, b={"compute": "a ~ 'x'"}, a={"choose": ["one", "two"]})
     assert list(made.columns) == ["a", "b", "c"]
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from misbehaving_server import Misbehaving, answer_to
 
 from geurim.contract import Event
 from geurim.errors import BudgetExceeded, SettingError, TeacherFailed
 from geurim.generators.text.budget import Budget
 from geurim.generators.text.session import Session
 from geurim.generators.text.teacher import Request, Teacher
+from misbehaving_server import Misbehaving, answer_to
 
 
 @pytest.fixture

@@ -232,9 +232,7 @@ class Prompt(Asking):
         waits = [self._once(name, scope, messages, i) for i in range(self.samples)]
         return lambda: [wait() for wait in waits]
 
-    def _once(
-        self, name: str, scope: Scope, messages: tuple[Message, ...], again: int
-    ) -> Finish:
+    def _once(self, name: str, scope: Scope, messages: tuple[Message, ...], again: int) -> Finish:
         if self.schema is not None:
             schema, kind = self.schema, schema_type(self.schema)
             wait = self.structured(name, scope, messages, schema, again)

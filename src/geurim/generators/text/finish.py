@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geurim.contract import Progress, Source
-from geurim.errors import SettingError
+import numpy as np
+import pyarrow as pa
+
+from geurim.contract import Json, Lineage, Progress, Source
+from geurim.errors import DataError
+from geurim.generators.text.asked import Asking, Loop
+from geurim.generators.text.columns import Column
 
 if TYPE_CHECKING:
-    from geurim.generators.text.recipe import Recipe
+    from geurim.generators.text.fitted import FittedText
+    from geurim.generators.text.recipe import Mix
     from geurim.generators.text.run import Fold
     from geurim.generators.text.session import Usage
     from geurim.verify import Report
 
 DOCUMENTS = (".pdf", ".docx", ".html", ".htm", ".md", ".markdown")
+_MIX = 0x6D6978
 
 
 def open_source(data: Any) -> Source:
     """Rows for a recipe: a table of any kind, or the passages of documents and folders of them."""
-    from geurim.read import as_source
+    from geurim.rows import read_rows
 
     if isinstance(data, str | Path) and "://" not in str(data):
         path = Path(data)
@@ -27,17 +36,182 @@ def open_source(data: Any) -> Source:
             from geurim.generators.text.documents import passages
 
             return passages([path])
-    return as_source(data)
+    return read_rows(data)
 
 
 def finish(
-    recipe: Recipe,
+    fitted: FittedText,
     source: Source,
     fold: Fold,
     usage: Usage,
+    *,
+    seed: int,
     real: Any,
     work: Path,
     progress: Progress,
 ) -> Report | None:
-    """Write the training form, the report and the card into `work`; the report is None for no row."""
-    raise SettingError("not yet")
+    """Write training form, card and report into `work`. Without a row there is only the recipe."""
+    import yaml
+
+    recipe = fitted.recipe
+    text = yaml.safe_dump(dict(recipe.spec), allow_unicode=True, sort_keys=False, width=100)
+    (work / "recipe.yaml").write_text(text, encoding="utf-8")
+    if not source.rows:
+        return None
+    _train(fitted, source, fold, usage, seed, text, work, progress)
+    return _report(fitted, source, work, real, progress)
+
+
+def _train(
+    fitted: FittedText,
+    source: Source,
+    fold: Fold,
+    usage: Usage,
+    seed: int,
+    recipe_text: str,
+    work: Path,
+    progress: Progress,
+) -> None:
+    """The training form as JSON lines, and as a folder that `datasets.load_dataset` opens."""
+    from geurim.formats import convert, save
+    from geurim.write import write
+
+    recipe, output = fitted.recipe, fitted.recipe.output
+    form = output.form if output else "text"
+    mapping = dict(output.columns) if output else {"text": recipe.text[-1]}
+    rows, share = source, 1.0
+    if recipe.mix:
+        rows, share = _mixed(fitted, source, recipe.mix, mapping, seed)
+    write(convert(rows, form, mapping=mapping or None), work / "train.jsonl", progress=progress)
+    words = _card(fitted, source.lineage, fold, usage, recipe_text, share, source.rows or 0)
+    save(rows, work / "train", form, mapping=mapping or None, card=words, progress=progress)
+
+
+def _mixed(
+    fitted: FittedText, source: Source, mix: Mix, mapping: Mapping[str, str], seed: int
+) -> tuple[Source, float]:
+    """Synthetic rows and so many real ones that the share is the one wanted; and that share."""
+    from geurim.curate.balance import MixRatio
+
+    made, table = source.rows or 0, fitted.tables[mix.source]
+    needed = real_rows(mix, made)
+    if needed > table.num_rows:
+        raise DataError(
+            f"A synthetic share of {mix.synthetic:.2%} takes {needed:,} real rows beside {made:,} "
+            f"synthetic ones; {mix.source!r} has {table.num_rows:,}. Give more, or another share."
+        )
+    names = list(dict.fromkeys(mapping.values())) or list(source.schema.names)
+    fields = [source.schema.field(n) for n in names]
+    schema = pa.schema([*fields, pa.field("synthetic", pa.bool_())])
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_MIX,)))
+    chosen = table.take(pa.array(np.sort(rng.choice(table.num_rows, needed, replace=False))))
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for batch in source.read():
+            own = [batch.column(n) for n in names]
+            yield pa.RecordBatch.from_arrays(
+                [*own, pa.repeat(pa.scalar(True), batch.num_rows)], schema=schema
+            )
+        for batch in chosen.to_batches():
+            own = [
+                batch.column(mix.columns.get(f.name, f.name)).cast(f.type)
+                if mix.columns.get(f.name, f.name) in batch.schema.names
+                else pa.nulls(batch.num_rows, f.type)
+                for f in fields
+            ]
+            yield pa.RecordBatch.from_arrays(
+                [*own, pa.repeat(pa.scalar(False), batch.num_rows)], schema=schema
+            )
+
+    lineage = Lineage.made(
+        f"mix of {made} synthetic and {needed} real rows",
+        seed=seed,
+        parents=(source.lineage, *fitted.lineage.parents),
+    )
+    mixed = Source(schema=schema, lineage=lineage, read=read, rows=made + needed)
+    return mixed, MixRatio.share(made, needed)
+
+
+def real_rows(mix: Mix, synthetic: int) -> int:
+    """How many real rows a share takes beside so many synthetic ones."""
+    from geurim.curate.balance import MixRatio
+
+    return 0 if mix.synthetic == 1 else MixRatio(mix.synthetic).real_for(synthetic)
+
+
+def _card(
+    fitted: FittedText,
+    lineage: Lineage,
+    fold: Fold,
+    usage: Usage,
+    recipe_text: str,
+    share: float,
+    rows: int,
+) -> str:
+    from geurim.card import card
+
+    recipe = fitted.recipe
+    steps = [
+        {
+            "name": name,
+            "settings": {k: str(v) for k, v in settings.items()},
+            "dropped": fold.counts.get(name, 0),
+        }
+        for name, settings in recipe.steps
+    ]
+    notes = [recipe.about] if recipe.about else []
+    if recipe.note:
+        notes.append(recipe.note.render({"run": dict(fitted.run)}))
+    if any(t.kind == "embedded" for t in recipe.teachers.values()):
+        notes.append(
+            "The embedded model proves that the recipe runs. It is too small to write data for "
+            "use: take a real teacher for that."
+        )
+    return card(
+        lineage,
+        title=f"{recipe.name}: {rows:,} rows",
+        recipe=recipe_text,
+        teachers=[f"{t.model} ({t.kind}, {t.shown})" for t in recipe.teachers.values()],
+        prompts=prompts(fitted.columns),
+        usage=asdict(usage),
+        filters=steps,
+        counts={"rows": rows, "drawn": fold.drawn, "rejects": dict(fold.counts)},
+        languages=recipe.languages,
+        synthetic_share=share,
+        notes=notes,
+    )
+
+
+def prompts(columns: Mapping[str, Column], above: str = "") -> dict[str, str]:
+    """The templates by the column that they write."""
+    found: dict[str, str] = {}
+    for name, column in columns.items():
+        if isinstance(column, Asking):
+            found[above + name] = "\n\n".join(f"[{role}]\n{t.text}" for role, t in column.turns)
+        elif isinstance(column, Loop):
+            found |= prompts(column.columns, f"{above}{name}.")
+    return found
+
+
+def _report(
+    fitted: FittedText, source: Source, work: Path, real: Any, progress: Progress
+) -> Report:
+    from geurim.rows import read_rows
+    from geurim.verify.prose import verify_text
+
+    recipe, path = fitted.recipe, work / "rejects.jsonl"
+    quotas: dict[str, Mapping[Json, float]] = {}
+    for name, shares in recipe.quota.items():
+        values = [v for v, _ in fitted.profile.columns[name]["categories"]]
+        quotas[name] = shares or dict.fromkeys(values, 1 / len(values))
+    report = verify_text(
+        source,
+        open_source(real) if real is not None else None,
+        column=list(recipe.text),
+        quotas=quotas or None,
+        rejects=read_rows(path) if path.stat().st_size else None,
+        progress=progress,
+    )
+    report.save_html(work / "report.html")
+    report.save_json(work / "report.json")
+    return report

@@ -104,8 +104,10 @@ class FittedText(Fitted):
         grow = self.recipe.grow
         assert grow is not None
         old = self.tables[grow.source]
-        parts = {new: rows[column].cast(old.schema.field(new).type)
-                 for new, column in grow.columns.items()}
+        parts = {
+            new: rows[column].cast(old.schema.field(new).type)
+            for new, column in grow.columns.items()
+        }
         more = pa.table(
             {f.name: parts.get(f.name, pa.nulls(rows.num_rows, f.type)) for f in old.schema},
             schema=old.schema,

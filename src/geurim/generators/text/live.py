@@ -15,11 +15,11 @@ from geurim.generators.text.budget import Budget
 from geurim.generators.text.session import Session
 
 if TYPE_CHECKING:
+    from geurim.generators.text.asked import Noisy, Scored
     from geurim.generators.text.checks import Check
+    from geurim.generators.text.recipe import Recipe
     from geurim.generators.text.sandbox import Sandbox
     from geurim.generators.text.scorers import Scorer
-    from geurim.generators.text.asked import Noisy, Scored
-    from geurim.generators.text.recipe import Recipe
 
 SCORERS = ("rules", "logprob", "difficulty", "reward")
 """Scores that a recipe can name; a judge is a column of its own."""
@@ -79,9 +79,7 @@ class Live:
         """Where code that a model made runs. Raises SettingError where there is none to be had."""
         from geurim.generators.text.sandbox import Sandbox
 
-        return self._once(
-            "sandbox", lambda: Sandbox.unsafe() if self._unsafe else Sandbox.find()
-        )
+        return self._once("sandbox", lambda: Sandbox.unsafe() if self._unsafe else Sandbox.find())
 
     def scorer(self, column: Scored) -> Scorer:
         """The scorer that a column names."""

@@ -208,8 +208,10 @@ class Recipe(Generator):
         return self._text("about")
 
     @property
-    def language(self) -> str:
-        return self._text("language", "en")
+    def languages(self) -> tuple[str, ...]:
+        """ISO 639 codes of the languages that it writes."""
+        node = self._node.get("language")
+        return node.texts() if node else ("en",)
 
     @cached_property
     def digest(self) -> str:

@@ -7,6 +7,7 @@ started again with the same call: it asks for nothing that was answered, and giv
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from geurim.curate import Filter, step
 from geurim.curate.characters import texts_of
 from geurim.errors import BudgetExceeded, SamplingError, SettingError, TargetExists
 from geurim.generators.text.budget import Budget
+from geurim.generators.text.finish import finish, real_rows
 from geurim.generators.text.fitted import FittedText, rejected
 from geurim.generators.text.recipe import Recipe
 from geurim.sample import sample
@@ -36,11 +38,11 @@ if TYPE_CHECKING:
 
 FILES = {
     "data": "data.parquet",
-    "form": "train",
+    "form": "train.jsonl",
+    "folder": "train",
     "rejects": "rejects.jsonl",
     "page": "report.html",
     "report": "report.json",
-    "card": "README.md",
     "recipe": "recipe.yaml",
     "record": "record.sqlite",
     "run": "run.json",
@@ -62,7 +64,8 @@ class TextResult:
     drawn: int  # rows that were looked at, kept or not
     rejects: Mapping[str, int]  # by stage
     usage: Usage
-    report: Report | None
+    report: Report | None  # None where no row was kept
+    note: str  # the recipe's own words on this run
     seed: int
     complete: bool  # False: the budget ended before the rows asked for
 
@@ -95,6 +98,7 @@ def run_text(
     folder.mkdir(parents=True, exist_ok=True)
     seed = _settled_seed(folder, seed)
     fitted = _fit(recipe, seed, progress)
+    _check_mix(fitted, rows)
     with _unfinished(folder) as work:
         record = folder / FILES["record"]
         with fitted.opened(
@@ -104,7 +108,16 @@ def run_text(
             source = run.source()
             usage = live.live.session.usage if live.live else None
         assert usage is not None
-        report = _finish(run, source, usage, real, work, progress)
+        report = finish(
+            fitted,
+            source,
+            run.fold,
+            usage,
+            seed=seed,
+            real=real,
+            work=work,
+            progress=progress,
+        )
     return TextResult(
         folder=folder,
         data=folder / FILES["data"],
@@ -113,6 +126,7 @@ def run_text(
         rejects=run.fold.counts,
         usage=usage,
         report=report,
+        note=recipe.note.render({"run": {**fitted.run, "rows": rows}}) if recipe.note else "",
         seed=seed,
         complete=run.complete,
     )
@@ -124,6 +138,19 @@ def _fit(recipe: Recipe, seed: int, progress: Progress) -> FittedText:
     fitted = fit(None, recipe, seed=seed, progress=progress)
     assert isinstance(fitted, FittedText)
     return fitted
+
+
+def _check_mix(fitted: FittedText, rows: int | None) -> None:
+    """Refuse now what the mix would refuse after the long work."""
+    mix = fitted.recipe.mix
+    if mix is None or rows is None:
+        return
+    needed, there = real_rows(mix, rows), fitted.tables[mix.source].num_rows
+    if needed > there:
+        raise SettingError(
+            f"{rows:,} rows at a synthetic share of {mix.synthetic:.2%} take {needed:,} real rows, "
+            f"and the source {mix.source!r} has {there:,}. Give more, or ask for fewer rows."
+        )
 
 
 class Fold:
@@ -157,8 +184,9 @@ class Fold:
             if reasons.null_count == len(reasons):
                 continue
             out = reasons.is_valid()
-            lost_rows = zip(rows.filter(out).to_pylist(), reasons.drop_null().to_pylist(),
-                            strict=True)
+            lost_rows = zip(
+                rows.filter(out).to_pylist(), reasons.drop_null().to_pylist(), strict=True
+            )
             for row, reason in lost_rows:
                 self.drawn -= 1
                 self.reject(name, reason, row)
@@ -202,13 +230,11 @@ class _Run:
     def wanted(self) -> int | None:
         """Rows to keep before the best are selected."""
         share = self.recipe.select and self.recipe.select.share
-        return self.rows if self.rows is None or not share else -(-self.rows // share).__int__()
+        return self.rows if self.rows is None or not share else math.ceil(self.rows / share)
 
     def source(self) -> Source:
         """All rows, written to the folder's data file."""
-        drawn = Source(
-            schema=self.fitted.schema, lineage=self._lineage(), read=self._batches
-        )
+        drawn = Source(schema=self.fitted.schema, lineage=self._lineage(), read=self._batches)
         path = self.work / "drawn.parquet"
         try:
             write(drawn, path)
@@ -257,7 +283,8 @@ class _Run:
     def _each(self) -> pa.Table:
         """The rows of the source that is walked through, in an order of their own."""
         name, column = next(
-            (n, c) for n, c in self.fitted.columns.items()
+            (n, c)
+            for n, c in self.fitted.columns.items()
             if getattr(c, "source", None) == self.recipe.each
         )
         table = self.fitted.tables[str(self.recipe.each)]
@@ -332,13 +359,13 @@ class _Run:
 
     def _selected(self, path: Path) -> Source:
         """The rows that the recipe selects, as the folder's data file."""
-        from geurim.read import read
+        from geurim.rows import read_rows
 
-        drawn, select = read(path), self.recipe.select
+        drawn, select = read_rows(path), self.recipe.select
         data = self.work / FILES["data"]
         if select is None:
             path.rename(data)
-            return read(data)
+            return read_rows(data)
         scores = np.array([_score(select.by.value(row)) for row in _rows(drawn)], float)
         if select.least is not None:
             best = scores >= select.least
@@ -353,7 +380,7 @@ class _Run:
         self.fold.close()
         write(_where(drawn, best), data)
         path.unlink()
-        return read(data)
+        return read_rows(data)
 
 
 def _score(value: Any) -> float:
@@ -410,8 +437,7 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
 
 def _own_names() -> set[str]:
     record = FILES["record"]
-    extra = {".unfinished", "train.jsonl", "train.parquet", "data"}
-    return {*FILES.values(), *extra, f"{record}-wal", f"{record}-shm", f"{record}.lock"}
+    return {*FILES.values(), ".unfinished", *(record + s for s in ("-wal", "-shm", ".lock"))}
 
 
 def _settled_seed(folder: Path, seed: int | None) -> int:
@@ -439,12 +465,3 @@ def _unfinished(folder: Path) -> Iterator[Path]:
             path.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _finish(
-    run: _Run, source: Source, usage: Usage, real: Any, work: Path, progress: Progress
-) -> Report | None:
-    """Training form, report, card and a copy of the recipe."""
-    from geurim.generators.text.finish import finish
-
-    return finish(run.recipe, source, run.fold, usage, real, work, progress)
