@@ -152,6 +152,23 @@ def test_more_columns_than_a_tree_may_see_keep_the_dependence_that_matters() -> 
     assert np.mean((made.base > 0) == (made.late == 1)) > 0.97
 
 
+def test_few_levels_come_first_and_of_those_what_varies_most() -> None:
+    rng = np.random.default_rng(8)
+    rows = 3_000
+    table = pa.table(
+        {
+            "fine": rng.normal(size=rows),
+            "town": [f"town {i}" for i in rng.integers(0, 40, rows)],
+            "rare": np.where(rng.random(rows) < 0.02, "yes", "no"),
+            "constant": ["same"] * rows,
+            "skewed": rng.choice(["a", "b", "c", "d", "e"], rows, p=[0.92, 0.02, 0.02, 0.02, 0.02]),
+            "even": rng.choice(["a", "b", "c", "d"], rows),
+        }
+    )
+    chain = geurim.fit(table, seed=1).learned.columns  # type: ignore[attr-defined]
+    assert list(chain) == ["even", "skewed", "rare", "constant", "town", "fine"]
+
+
 def test_the_same_seed_gives_the_same_fit_and_another_another(pair: pa.Table) -> None:
     one, two, other = (drawn(geurim.fit(pair, seed=s), 500) for s in (5, 5, 6))
     assert one.equals(two)

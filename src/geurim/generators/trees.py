@@ -1,6 +1,6 @@
 """The default: every column from a mixture of classification trees on those before it.
 
-A chain p(x1) p(x2 | x1) … over columns ordered by their number of levels, after Reiter 2005 (CART
+A chain p(x1) p(x2 | x1) … over the columns, those with few levels first, after Reiter 2005 (CART
 synthesis) and Nowok, Raab & Dibben 2016 (synthpop), with three differences: columns that mix a
 continuous part with repeated values keep both (geurim.levels); trees are averaged so that
 rows do not lie nearer to the training rows than to others (geurim.generators._forest); and
@@ -268,7 +268,7 @@ class Trees(Generator):
         clocks = frozenset(
             n for n, a in axes.items() if is_number(table[n].type) and links.is_clock(a)
         )
-        order = sorted(table.column_names, key=lambda n: own[n].size)
+        order = _order(own, codes)
         return FittedTrees(
             schema=source.schema,
             lineage=Lineage.made(repr(self), parents=(source.lineage,)),
@@ -278,6 +278,24 @@ class Trees(Generator):
             clocks=clocks,
             rows=table.num_rows,
         )
+
+
+def _order(own: Mapping[str, Levels], codes: Mapping[str, np.ndarray]) -> list[str]:
+    """The columns as they are drawn: few levels before many.
+
+    Among columns whose every level is a class, the one that varies most comes first: those after
+    it have less to learn by heart. The others are ordered by their number of levels.
+    """
+
+    def place(name: str) -> tuple[int, float]:
+        size = own[name].size
+        if _groups(own[name], codes[name]).max(initial=0) + 1 < size:
+            return 1, float(size)
+        share = np.bincount(codes[name], minlength=1) / max(len(codes[name]), 1)
+        share = share[share > 0]
+        return 0, float((share * np.log(share)).sum())
+
+    return sorted(own, key=place)
 
 
 def _learn_chain(
