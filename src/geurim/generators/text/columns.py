@@ -135,7 +135,7 @@ class Choose(Column):
         by = None
         if isinstance(inner.value, Mapping) and set(inner.value) == {"by", "of"}:
             by = inner.need("by").text()
-            options = {k: _weighted(n) for k, n in inner.need("of").items()}
+            options: dict[Any, Any] = {k: _weighted(n) for k, n in inner.need("of").items()}
         else:
             options = {None: _weighted(inner)}
         return cls(options=options, by=by, count=count.count() if count else None)
