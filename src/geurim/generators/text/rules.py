@@ -60,7 +60,7 @@ class Rules(Scorer):
     text: str
     low: int = 40
     high: int = 4000
-    weights: Mapping[str, float] = RULE_WEIGHTS
+    weights: Mapping[str, float] = field(default_factory=lambda: RULE_WEIGHTS)
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high:
