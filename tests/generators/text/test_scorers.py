@@ -113,7 +113,9 @@ KOREAN = (
 )
 
 
-@pytest.mark.parametrize("good", [GOOD, KOREAN, f"{GOOD}\n```python\nx = 1\n```", "답: 42" * 1])
+@pytest.mark.parametrize(
+    "good", [GOOD, KOREAN, f"{GOOD}\n```python\nx = 1\n```", "답: 42", "- eggs\n- flour"]
+)
 def test_rules_find_nothing_wrong_with_a_plain_answer(good: str) -> None:
     parts = Rules(text="t").parts(batch(t=[good]))
     for name in ("repetition", "refusal", "leftovers", "unfinished"):
