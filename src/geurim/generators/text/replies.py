@@ -150,7 +150,7 @@ class _Unreadable(Exception):
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _SKIP = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/|#[^\n]*)*", re.S)
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])")
-_WORD = re.compile(r"[^\W\d][\w$-]*")
+_WORD = re.compile(r"(?:\$|[^\W\d])[\w$-]*")
 _WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -318,7 +318,7 @@ def _unbold(item: str) -> str:
 
 _NUMERAL = (
     r"(?<![\d.,/~-])(-?\d{1,4}(?:\.\d{1,4})?)"
-    r"(?![\d,%]|\.\d|\s*(?:[-–~%]|to\b|or\b|and\b|에서|또는)\s*\d)"
+    r"(?![\d%]|[.,]\d|\s*(?:[-–~%]|to\b|or\b|and\b|에서|또는)\s*\d)"
 )
 _SCORES = (
     re.compile(rf"\[\[\s*{_NUMERAL}\s*\]\]"),
