@@ -285,7 +285,7 @@ def _split(text: str) -> tuple[dict[str, Any], str]:
         raise DataError(f"The front matter of the card is not YAML: {error}. Mend it.") from error
     if not isinstance(head, dict):
         raise DataError(f"The front matter of the card is no mapping: {str(head)[:60]!r}. Mend it.")
-    return head, text[found.end() :]
+    return head, text[found.end() :].lstrip("\n")
 
 
 def _yaml() -> Any:
