@@ -62,7 +62,7 @@ def card(
             "synthetic_share": synthetic_share,
         }
     )
-    title = " ".join(scrub(title).split())
+    title, license = " ".join(scrub(title).split()), scrub(license or "") or None
     head = _head(title, languages, license, facts)
     body = [
         f"# {title}",
@@ -138,7 +138,7 @@ def _what(facts: Mapping[str, Any], languages: Sequence[str], license: str | Non
 
 
 def _how(facts: Mapping[str, Any], lineage: Lineage, recipe: str) -> list[str]:
-    made = [f"- {'  ' * depth}{_line(one)}" for depth, one in _family(facts["lineage"])]
+    made = [f"{'  ' * depth}- {_line(one)}" for depth, one in _family(facts["lineage"])]
     parts = ["## How it was made", "From what, by what (the digest names the content):"]
     parts.append("\n".join(made))
     return [*parts, "The recipe:", _fenced(recipe, "yaml")] if recipe.strip() else parts
