@@ -369,10 +369,14 @@ def texts_of(batch: pa.RecordBatch, column: str | Sequence[str] | None = None) -
                 f"There is no column {name!r}. Choose one of: {', '.join(batch.schema.names)}."
             )
     texts = [_flat(batch, n) for n in names]
-    if len(texts) == 1:
-        return texts[0]
-    there = [pc.if_else(pc.equal(t, ""), pa.scalar(None, pa.string()), t) for t in texts]
-    return pc.binary_join_element_wise(*there, "\n", null_handling="skip")
+    joined = texts[0]
+    for text in texts[1:]:
+        # Not null_handling="skip": where all parts are missing, Arrow then leaves out the row.
+        both = pc.binary_join_element_wise(joined, text, "\n")
+        joined = pc.if_else(
+            pc.equal(text, ""), joined, pc.if_else(pc.equal(joined, ""), text, both)
+        )
+    return joined
 
 
 def _flat(batch: pa.RecordBatch, column: str) -> pa.StringArray:
