@@ -26,6 +26,8 @@ Message = Mapping[str, str]
 class Asking(Column):
     """What columns that ask have in common: messages, teacher, parameters, what to do if cut."""
 
+    costs: ClassVar[bool] = True
+
     turns: tuple[tuple[str, Template], ...]  # role and template, in order
     teacher: str = "default"  # a name; "any": one of all by lot
     parameters: Mapping[str, Json] = field(default_factory=dict)
@@ -538,6 +540,7 @@ class Loop(Column):
     """
 
     kind: ClassVar[str] = "loop"
+    costs: ClassVar[bool] = True
 
     columns: Mapping[str, Column]  # in the order they are worked out
     until: Expression

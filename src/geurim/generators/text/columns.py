@@ -60,6 +60,7 @@ class Column(abc.ABC):
 
     kind: ClassVar[str]
     keys: ClassVar[tuple[str, ...]] = ()  # what may stand beside the kind's own key
+    costs: ClassVar[bool] = False  # asks a model: what is free is worked out before it
 
     when: Expression | None = None  # where it is false, the value is missing
 
@@ -67,6 +68,11 @@ class Column(abc.ABC):
     @abc.abstractmethod
     def type(self) -> pa.DataType:
         """The Arrow type of the values."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing of a kept row, and is left out of it."""
+        return False
 
     @property
     def needs(self) -> frozenset[str]:
@@ -396,6 +402,10 @@ class Require(Column):
     reason: str | None = None
 
     @property
+    def silent(self) -> bool:
+        return True
+
+    @property
     def type(self) -> pa.DataType:
         return pa.bool_()
 
@@ -482,6 +492,10 @@ class Checked(Column):
     settings: Mapping[str, Any]
     drop: bool = True  # False: the column says whether it is valid, and the row stays
     others: frozenset[str] = frozenset()  # columns that settings name, by name or in templates
+
+    @property
+    def silent(self) -> bool:
+        return self.drop
 
     @property
     def type(self) -> pa.DataType:
