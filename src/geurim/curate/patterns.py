@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from geurim.curate.contract import reasons_at
 
 _FEW = 64
-# What RE2 sees otherwise: two letters that fold into ASCII, and a blank that it takes for none.
-_AS_RE2 = {0x17F: "s", 0x212A: "k", 0x0B: "\x01"}
+# Two letters that are S and K without regard to case, and a blank that RE2 takes for none.
+_FOLDED = {"\u017f": "s", "\u212a": "k"}
+_AS_RE2 = str.maketrans(_FOLDED | {"\x0b": "\x01"})
 _NOT_PYTHON = re.compile(r"\\[pPQEC]|\\x\{|\$|\(\?[^:i]|\[\[:")
 
 
@@ -33,6 +34,9 @@ def matching(texts: pa.StringArray, pattern: str) -> np.ndarray:
             ],
             dtype=bool,
         )
+    for letter, plain in _FOLDED.items():
+        if pc.any(pc.match_substring(texts, letter)).as_py():
+            texts = pc.replace_substring(texts, letter, plain)
     found = pc.match_substring_regex(texts, pattern)
     hits: np.ndarray = pc.fill_null(found, False).to_numpy(zero_copy_only=False)
     return hits
