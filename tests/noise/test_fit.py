@@ -5,9 +5,12 @@ from geurim.errors import DataError, SettingError
 from geurim.noise import Noise
 from geurim.noise.fit import fit
 
-SUBJECTS = ["영화가", "배우가", "스토리가", "음악이", "배송이", "서비스가", "음식이", "가격이", "화면이", "결말이"]
-ADVERBS = ["정말", "아주", "생각보다", "그래서", "오늘도", "너무", "조금", "어떻게", "제일", "다시"]
-ENDS = ["좋았어요", "별로예요", "괜찮습니다", "재미있어요", "최고예요", "느렸어요", "예뻤습니다", "아쉬워요", "훌륭했어요", "몰라요", "됐어요"]
+WORDS = """
+영화가 배우가 스토리가 음악이 배송이 서비스가 음식이 가격이 화면이 결말이
+정말 아주 생각보다 그래서 오늘도 너무 조금 어떻게 제일 다시
+좋았어요 별로예요 괜찮습니다 재미있어요 최고예요 느렸어요 예뻤습니다 아쉬워요 몰라요 됐어요
+"""
+SUBJECTS, ADVERBS, ENDS = (line.split() for line in WORDS.strip().split("\n"))
 RATES = {
     "laughter": 0.1,
     "tears": 0.05,
@@ -73,11 +76,8 @@ def test_without_clean_texts_rates_are_what_is_counted(real: list[str]) -> None:
 
 def test_english_rates_are_found() -> None:
     rng = np.random.default_rng(0)
-    words = ["people", "would", "really", "always", "something", "about", "order", "service", "product"]
-    clean = [
-        " ".join(["I don't know"] + list(rng.choice(words, 6))).capitalize() + "."
-        for _ in range(3_000)
-    ]
+    words = ["people", "would", "really", "always", "something", "about", "order", "product"]
+    clean = ["I don't know " + " ".join(rng.choice(words, 6)) + "." for _ in range(3_000)]
     rates = {"apostrophe": 0.4, "lower": 0.3, "key": 0.01, "drop": 0.02, "bangs": 0.2}
     noisy = Noise(rates=rates, language="en").apply(clean[:1_500], rng)
     found = fit(noisy, clean[1_500:], rng=rng, rounds=4).noise

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from geurim.contract import Lineage, Source
 from geurim.errors import DataError, SettingError
-from geurim.noise import KINDS, Noise
+from geurim.noise import KINDS, PRESETS, Noise
 from geurim.noise.sheet import PROTECTED, lay_out, take_up
 
 EVERYTHING = {name: 0.4 for kinds in KINDS.values() for name in kinds}
-WORDS = st.sampled_from(
-    ["정말", "좋아요.", "영화를", "봤습니다!", "너무", "재미있다", "왜", "그래요?", "감사합니다.", "배송이", "안", "왔어요~", "don't", "You", "really", "great", "service.", "why?", "않았다,", "떄", "ㅋㅋ", "^^", "...", "값이", "닭"]
+SENTENCES = (
+    "정말 좋아요. 영화를 봤습니다! 너무 재미있다 왜 그래요? 감사합니다. 배송이 안 왔어요~ "
+    "don't You really great service. why? 않았다, 떄 ㅋㅋ ^^ ... 값이 닭"
 )
+WORDS = st.sampled_from(SENTENCES.split())
 SPANS = st.sampled_from(
     [
         "{name}",
@@ -183,3 +185,9 @@ def test_ten_thousand_short_texts_take_a_few_seconds_at_most() -> None:
     start = time.process_time()
     noise.apply(texts, rng())
     assert time.process_time() - start < 8  # about 1.5 s on a quiet core, with all kinds on
+
+
+def test_presets_are_settings_and_make_noise() -> None:
+    texts = ["배송이 너무 늦어서 정말 답답했습니다. 빨리 보내 주세요."] * 50
+    for rates in PRESETS.values():
+        assert len(set(Noise(rates=rates, language="ko").apply(texts, rng()).to_pylist())) > 10

@@ -123,7 +123,7 @@ def test_rate_one_changes_every_place(language: str, kind: str) -> None:
 
 
 def test_places_are_chosen_independently() -> None:
-    # Hits per text of 8 places are binomial: their variance tells a per-text choice from a per-place one.
+    # Hits in texts of 8 places are binomial: a choice by text would show in their variance.
     noise = Noise(rates={"space_missing": 0.5}, language="ko")
     out = noise.apply(["가 나 다 라 마 바 사 아 자"] * COPIES, np.random.default_rng(4)).to_pylist()
     hits = np.array([8 - t.count(" ") for t in out])

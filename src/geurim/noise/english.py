@@ -108,8 +108,8 @@ def _key(piece: str, u: float) -> str:
 
 # Any word of four letters or more but for these, and a few short ones.
 _UNSTRESSED = listed(
-    "with that this from they were have when what which them then than been will would could should "
-    "about your their there into over some such just here where while after before because"
+    "with that this from they were have when what which them then than been will would could "
+    "should about your their there into over some such just here where while after before because"
 )
 _STRESSED = (
     rf"(?<![\w{KEPT}'’/.@])(?!(?:{alternatives(_UNSTRESSED)})\b)"

@@ -128,7 +128,8 @@ KINDS: tuple[Kind, ...] = (
         unit="word that describes",
         what="an intensifier before it: 개웃기다, 핵노잼",
         places=matches(
-            rf"{_NO_HANGUL_BEFORE}(?<!너무 )(?<!정말 )(?<!진짜 )(?<!아주 )(?={any_of(words.DESCRIBING)})"
+            rf"{_NO_HANGUL_BEFORE}(?<!너무 )(?<!정말 )(?<!진짜 )(?<!아주 )"
+            rf"(?={any_of(words.DESCRIBING)})"
         ),
         rewrite=each(lambda piece, u: pick(words.PREFIXES, u)[0]),
     ),
@@ -187,7 +188,7 @@ ENDINGS: tuple[Kind, ...] = (
     ),
     Kind(
         name="drawn",
-        unit="open syllable before a sentence's end (not 니다, 니까), or adverb that is often drawn",
+        unit="open syllable before a sentence's end (not 니다, 니까), or adverb often drawn",
         what="drawn out: 너무우우, 좋아요오",
         places=matches(
             rf"{any_of(tuple(words.DRAWN))}|{_OPEN_SYLLABLE}(?<!니다)(?<!니까)(?={END})"
