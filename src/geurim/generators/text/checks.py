@@ -278,7 +278,7 @@ def _python_error(code: str) -> str | None:
     try:
         ast.parse(code)
     except SyntaxError as error:
-        return f"line {error.lineno}: {error.msg}"
+        return f"line {error.lineno}: {error.msg}" if error.lineno else error.msg
     except (ValueError, RecursionError, MemoryError) as error:
         return _one_line(error) or "nested too deep"
     return None

@@ -422,5 +422,5 @@ def _within(score: float, low: float, high: float) -> float | None:
 
 def _shown(value: Any, most: int = 80) -> str:
     """A value as it stands in a message: one line, not longer than `most`."""
-    text = " ".join(str(value).split())
+    text = " ".join(str(value)[: 10 * most].split())
     return repr(text if len(text) <= most else f"{text[: most - 1]}…")
