@@ -180,6 +180,17 @@ def test_a_heading_goes_with_what_follows_and_code_is_never_cut() -> None:
     assert next(place for place, text in got if "Title" in text) == "B"
 
 
+def test_a_long_table_is_cut_between_rows_and_says_its_columns_again(tmp_path: Path) -> None:
+    body = "".join(f"| item {i} | It costs {i}. It is good. |\n" for i in range(30))
+    (tmp_path / "a.md").write_text(f"# Prices\n\n| name | note |\n|---|:--:|\n{body}\nThe end.\n")
+    got = [r["passage"] for r in rows(tmp_path, size=300)]
+    assert len(got) > 3 and all(len(p) <= 300 for p in got)
+    for passage in got[1:]:
+        assert passage.startswith("| name | note |\n|---|:--:|\n| item")
+    lines = [x for p in got for x in p.split("\n") if x.startswith("| item")]
+    assert lines == body.splitlines() and got[-1].endswith("The end.")
+
+
 # The kinds of files
 
 
