@@ -104,7 +104,7 @@ def test_a_command_does_not_become_a_statement() -> None:
 
 
 def test_a_very_long_word_takes_no_time() -> None:
-    assert shift("가" * 200_000 + "좋아요", "hapsyo") == "가" * 200_000 + "좋습니다"
+    assert shift("가" * 200_000 + "괜찮아요", "hapsyo") == "가" * 200_000 + "괜찮습니다"
 
 
 def test_questions_ask_in_the_new_register() -> None:
