@@ -98,6 +98,15 @@ def test_what_only_looks_like_an_ending_is_left(word: str) -> None:
     assert [shift(word, register) for register in REGISTERS] == [None] * 5
 
 
+def test_a_command_does_not_become_a_statement() -> None:
+    assert shift("검색해", "haeyo") == "검색해요"
+    assert shift("검색해", "hapsyo") is None
+
+
+def test_a_very_long_word_takes_no_time() -> None:
+    assert shift("가" * 200_000 + "괜찮아요", "hapsyo") == "가" * 200_000 + "괜찮습니다"
+
+
 def test_questions_ask_in_the_new_register() -> None:
     assert shift("먹었어요", "hapsyo", asked=True) == "먹었습니까"
     assert shift("먹었습니까", "haeyo") == "먹었어요"
