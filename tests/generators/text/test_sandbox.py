@@ -177,8 +177,8 @@ def test_a_fork_bomb_stays_small_and_dies(sandbox: Sandbox) -> None:
         "        import time; time.sleep(600)\n"
         "print(made)\n"
     )
-    assert int(UNSAFE.run_python(code.replace("600", "1")).stdout) == 200
-    assert int(sandbox.run_python(code).stdout) <= sandbox.processes
+    assert int(UNSAFE.run_python(code.replace("600", "1"), seconds=60).stdout) == 200
+    assert int(sandbox.run_python(code, seconds=60).stdout) <= sandbox.processes
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
     assert sandbox.run_python(bomb, seconds=1).timed_out
     assert sandbox.run_python("print('still here')").stdout == "still here\n"
@@ -277,16 +277,16 @@ def _processes_called(marker: str) -> Iterator[int]:
     ],
 )
 def test_disk_space_is_limited_in_sum(sandbox: Sandbox, code: str) -> None:
-    assert UNSAFE.run_python(code.replace("64", "8")).ok
-    ran = sandbox.run_python(code)
+    assert UNSAFE.run_python(code.replace("64", "8"), seconds=60).ok
+    ran = sandbox.run_python(code, seconds=60)
     assert not ran.ok, "64 MB fitted into 32"
 
 
 def test_the_number_of_files_is_limited() -> None:
     if "namespaces" not in KINDS:
         pytest.skip("containers limit the space, not the number")
-    code = "for i in range(5000): open(f'f{i}', 'w').close()"
-    assert UNSAFE.run_python(code).ok
+    code = "for i in range(1500): open(f'f{i}', 'w').close()"
+    assert UNSAFE.run_python(code, seconds=60).ok
     assert "No space left" in Sandbox(kind="namespaces").run_python(code).stderr
 
 
