@@ -363,6 +363,17 @@ def test_two_teachers_are_limited_apart() -> None:
             waiting.result(1)
 
 
+def test_closing_leaves_nobody_waiting(tmp_path: Path) -> None:
+    with Misbehaving(hang_every=2, error_every=3, latency=0.01) as server:
+        with Session(teacher(server), tmp_path / "r.sqlite") as session:
+            futures = [session.ask(ask(i)) for i in range(60)]
+            time.sleep(0.3)
+        assert all(future.done() for future in futures)
+        errors = [future.exception() for future in futures]
+        assert errors.count(None) > 5
+        assert any(e is not None and "closed" in str(e) for e in errors)
+
+
 def test_an_unknown_teacher_is_named(server: Misbehaving) -> None:
     with Session(teacher(server)) as session, pytest.raises(SettingError, match="'judge'"):
         session.ask(ask(1), "judge")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ def start(teacher: Teacher) -> tuple[Any, str]:
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0  # any that is free
     parameters.warmup = False
+    # llama.cpp's threads wait for each other by spinning: as many as there are cores, on a machine
+    # that has anything else to do, were nine times slower than half as many.
+    threads = max(1, min(8, (os.cpu_count() or 1) // 2))
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.cache_ram_mib = 0
     parameters.verbosity = 0
     try:

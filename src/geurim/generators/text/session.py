@@ -180,6 +180,12 @@ class Session:
         self._answers.put(None)
         self._hander.join()
         self._end_loop()
+        with self._lock:
+            left = list(self._pending.values())  # under way, or to be tried again later
+            self._pending.clear()
+        for future in left:
+            if not future.done():
+                future.set_exception(_again(closed))
         self._servers.clear()  # an embedded server ends with its last reference
         if self._record is not None:
             self._record.close()
