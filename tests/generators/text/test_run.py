@@ -83,7 +83,9 @@ def test_rows_depend_on_the_seed_alone_and_a_short_run_begins_a_long_one(tmp_pat
         run(recipe, 30, tmp_path / "one")
         run(with_server(server, QUESTIONS, max_concurrency=2), 30, tmp_path / "slow")
         run(recipe, 60, tmp_path / "long")
-    one, slow, long = (pq.read_table(tmp_path / n / "data.parquet") for n in ("one", "slow", "long"))
+    one, slow, long = (
+        pq.read_table(tmp_path / n / "data.parquet") for n in ("one", "slow", "long")
+    )
     assert one.equals(slow)
     assert long.slice(0, 30).equals(one)
 

@@ -187,5 +187,7 @@ def _said(name: str, corpus: Corpus, own: list[str], columns: list[str]) -> list
         out.append(f"{len(corpus):,} of {corpus.total:,} {name} rows were drawn by lot.")
     cut = sum(len(t) > LONG for t in corpus.texts.raw)
     if cut:
-        out.append(f"{cut:,} {name} texts are longer than {LONG:,} characters; the rest was not read.")
+        out.append(
+            f"{cut:,} {name} texts are longer than {LONG:,} characters; the rest was not read."
+        )
     return out

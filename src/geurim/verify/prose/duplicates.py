@@ -54,9 +54,11 @@ def _finding(p: Prose, name: str, found: list[np.ndarray], made: Texts, what: st
     if others:
         under, over = stats.difference(hits[0], counts[0], real, others)
         verdict = judge(name, share - real / others, under, over)
-        text += f"; {percent(real / others)} of as many real ones do" if (
-            counts[0] <= counts[1]
-        ) else f"; {percent(real / others)} of {counts[1]:,} real ones do"
+        text += (
+            f"; {percent(real / others)} of as many real ones do"
+            if (counts[0] <= counts[1])
+            else f"; {percent(real / others)} of {counts[1]:,} real ones do"
+        )
     return Finding(
         question="collapsing",
         name=name,
@@ -78,5 +80,7 @@ def _examples(found: np.ndarray, made: Texts) -> list[dict[str, Json]]:
     out = []
     for first, count in often.most_common(SHOWN):
         again = int(np.flatnonzero(found == first)[0])
-        out.append({"count": count + 1, "text": made.raw[first][:300], "like": made.raw[again][:300]})
+        out.append(
+            {"count": count + 1, "text": made.raw[first][:300], "like": made.raw[again][:300]}
+        )
     return out

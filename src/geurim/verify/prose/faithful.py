@@ -258,15 +258,10 @@ def _divergence(p: Prose, name: str, kind: str, n: int, what: str) -> Finding:
     tables = [_table(buckets, groups, count, p.rng) for buckets, groups in sets]
     whole = [t.sum(axis=0) for t in tables]
     value, reference = jensen_shannon(whole[0], whole[1]), jensen_shannon(whole[2], whole[1])
-    without = [
-        [w - t[g] for w, t in zip(whole, tables, strict=True)]
-        for g in range(GROUPS)
-    ]
+    without = [[w - t[g] for w, t in zip(whole, tables, strict=True)] for g in range(GROUPS)]
     values = np.array([jensen_shannon(w[0], w[1]) for w in without])
     others = np.array([jensen_shannon(w[2], w[1]) for w in without])
-    half, own = (
-        stats.Z * float(stats.jackknife_error(v)) for v in (values - others, values)
-    )
+    half, own = (stats.Z * float(stats.jackknife_error(v)) for v in (values - others, values))
     excess = value - reference
     return Finding(
         question="faithful",

@@ -131,4 +131,3 @@ def _values(texts: Texts, found: dict[str, list[int]]) -> set[str]:
             digits = re.sub(r"\D", "", match)
             values.add(digits if "@" not in match and "://" not in match else match.lower())
     return {v for v in values if len(v) >= 7}
-

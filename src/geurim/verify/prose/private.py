@@ -27,7 +27,8 @@ def copies(p: Prose) -> list[Finding]:
     """The shares of synthetic texts that equal a real one, and that are nearly the same as one."""
     if p.training is None or p.holdout is None or p.seeds is None:
         return [
-            not_judged("private", name, NO_REAL) for name in ("text_exact_copies", "text_near_copies")
+            not_judged("private", name, NO_REAL)
+            for name in ("text_exact_copies", "text_near_copies")
         ]
     made, real, held = p.synthetic.texts, p.seeds.texts, p.holdout.texts
     exact = [_equal(made, real), _equal(held, p.training.texts)]
