@@ -81,8 +81,11 @@ def draw_ahead(
                 started += 1
             if not pending:
                 break
+            if pending[0].exception() is not None and held:  # waits for the first of them
+                yield _joined(held, schema)  # what was paid for is not lost with what failed
+                held = []
             batches = [pending.popleft().result()]
-            while pending and pending[0].done() and len(batches) < _BATCH:
+            while len(batches) < _BATCH and pending and _good(pending[0]):
                 batches.append(pending.popleft().result())
             some = keep(batches)
             if rows is not None:
@@ -97,6 +100,10 @@ def draw_ahead(
             yield _joined(held, schema)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _good(future: Future[pa.RecordBatch]) -> bool:
+    return future.done() and future.exception() is None
 
 
 def _add(count: _Count, drawn: int, kept: int) -> None:
