@@ -17,14 +17,16 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geurim import curate
 from geurim.contract import Json
+from geurim.curate import RowStep
 from geurim.errors import DataError, MissingExtra, SettingError
 from geurim.generators.text.grounding import grounding
 from geurim.generators.text.numerals import last_number, number_of
@@ -45,6 +47,7 @@ __all__ = [
     "Grounded",
     "JsonSchema",
     "Parses",
+    "Passes",
     "PythonRuns",
     "Regex",
     "SqlRuns",
@@ -518,10 +521,38 @@ class Parses(Check):
             return database.syntax_error(code)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Passes(Check):
+    """The value passes a step of curation that judges each text by itself (alpaca, leaks, …).
+
+    As a check a row is dropped before more is asked about it; as a step, after it is whole. `with`
+    names the step and its settings: {step: alpaca, settings: {least_words: 3}}.
+    """
+
+    name: ClassVar[str] = "passes"
+    step: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self._step, RowStep):
+            raise SettingError(
+                f"The step {self.step!r} looks at the whole set. Name it under `steps`."
+            )
+
+    @functools.cached_property
+    def _step(self) -> Any:
+        return curate.step(self.step, **self.settings)
+
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        reason = self._step.reasons(pa.array([value], pa.string()))[0].as_py()
+        return None if reason is None else reason.rstrip(".")
+
+
 CHECKS: Mapping[str, type[Check]] = {
     kind.name: kind
     for kind in (
         *(JsonSchema, Regex, PythonRuns, SqlRuns, ExactAnswer, Contains, Grounded, Parses),
+        Passes,
     )
 }
 
@@ -538,7 +569,8 @@ def check(name: str, **settings: Any) -> Check:
                 f"The check {name!r} has no setting {setting!r}.{_near(setting, known)}"
             )
     for setting, f in known.items():
-        if setting not in settings and f.default is dataclasses.MISSING:
+        missing = f.default is f.default_factory is dataclasses.MISSING
+        if setting not in settings and missing:
             raise SettingError(f"The check {name!r} needs the setting {setting!r}.")
     return kind(**settings)
 
