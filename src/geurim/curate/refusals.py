@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -117,6 +118,55 @@ class Leaks(RowStep):
     def reasons(self, texts: pa.StringArray) -> pa.StringArray:
         named = LEAKS | {f"what matches {p!r}": p for p in self.more}
         return named_reasons(texts, named, "The prompt leaks: {name}.")
+
+
+STOP_WORDS = (
+    "a about after again all also am an and any are as at be because been before being both but by "
+    "can could did do does doing done each else even few for from further had has have having he "
+    "her here hers him his how however i if in into is it its itself just let may me might more "
+    "most must my no nor not now of off ok okay on once only or other our ours out over own please "
+    "same shall she should so some such sure than thank thanks that the their theirs them then "
+    "there these they this those though to too under until up us very was we well were what when "
+    "where whether which while who whom whose why will with would yes yet you your yours "
+    "그 그것 그건 그게 그냥 그래 그래서 그러나 그런 그럼 그리고 네 넵 또 또는 및 아 아니 아니요 아뇨 예 음 이 "
+    "이건 이것 이게 이런 저 저것 저는 저런 제 좀 즉 혹은 하지만"
+).split()
+"""Words that say nothing by themselves, English and Korean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hollow(RowStep):
+    """Drops texts of nothing but punctuation and stop words (a rule of Evol-Instruct, Xu 2023).
+
+    An emoji is punctuation here; a number is not. `more`: further words that say nothing.
+    """
+
+    name: ClassVar[str] = "hollow"
+    more: tuple[str, ...] = ()
+
+    def reasons(self, texts: pa.StringArray) -> pa.StringArray:
+        known, at = {*STOP_WORDS, *(w.lower() for w in self.more)}, []
+        for i, text in enumerate(texts.to_pylist()):
+            words = re.split(r"[\W_]+", (text or "").lower())
+            if not any(w and w not in known and w not in _ENDINGS for w in words):
+                at.append(i)
+        why = [f"Nothing but punctuation and stop words: {texts[i].as_py()!r:.80}." for i in at]
+        return reasons_at(len(texts), np.array(at, np.int64), why)
+
+
+_ENDINGS = (
+    "s",
+    "t",
+    "re",
+    "ve",
+    "ll",
+    "d",
+    "m",
+    "don",
+    "isn",
+    "aren",
+    "won",
+)  # of I'm, it's, don't
 
 
 MODALITIES = (

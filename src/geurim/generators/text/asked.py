@@ -227,6 +227,12 @@ class Prompt(Asking):
             kind = schema_type(self.schema)
         return kind if self.samples is None else pa.list_(kind)
 
+    def messages(self, row: dict[str, Any]) -> tuple[Message, ...]:
+        if not self.raw:
+            return super().messages(row)
+        # A bare prompt ends as it is written: the line break after the user's mark counts.
+        return tuple({"role": r, "content": t.render(row, strip=False)} for r, t in self.turns)
+
     def begin(self, name: str, scope: Scope) -> Finish:
         messages = self.messages(scope.row)
         if self.samples is None:

@@ -14,18 +14,24 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geurim import curate
 from geurim.contract import Json
+<<<<<<< HEAD
 from geurim.errors import MissingExtra, SettingError
 from geurim.generators.text.blocks import one_line, shown
 from geurim.generators.text.checking import Check, Unjudged, near_to, no_constant, text_of
 from geurim.generators.text.execution import Parses, PythonRuns, SqlRuns
+=======
+from geurim.curate import RowStep
+from geurim.errors import DataError, MissingExtra, SettingError
+>>>>>>> 01e0e3d5ffdce549962d05b51901dfb997be5fbe
 from geurim.generators.text.grounding import grounding
 from geurim.generators.text.numerals import last_number, number_of
 from geurim.generators.text.replies import extract_code, parse_list, repair_json
@@ -38,6 +44,7 @@ __all__ = [
     "Grounded",
     "JsonSchema",
     "Parses",
+    "Passes",
     "PythonRuns",
     "Regex",
     "SqlRuns",
@@ -279,10 +286,73 @@ class Grounded(Check):
         return None
 
 
+<<<<<<< HEAD
+=======
+@dataclass(frozen=True, kw_only=True)
+class Parses(Check):
+    """The value can be read as Python, JSON or SQL (SQLite's); nothing is run."""
+
+    name: ClassVar[str] = "parses"
+    language: str
+
+    def __post_init__(self) -> None:
+        if self.language not in ("python", "json", "sql"):
+            raise SettingError(
+                f"Not a language that can be parsed: {self.language!r}. "
+                "Choose one of: python, json, sql."
+            )
+
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        code = extract_code(value, self.language)
+        reason = self._error(code) if code.strip() else "it is empty"
+        return None if reason is None else f"it is not {self.language} ({reason}): {_shown(code)}"
+
+    def _error(self, code: str) -> str | None:
+        if self.language == "python":
+            return _python_error(code)
+        if self.language == "json":
+            try:
+                json.loads(code, parse_constant=_no_constant)
+            except (ValueError, RecursionError) as error:
+                return _one_line(error)
+            return None
+        with Database(seconds=2.0) as database:
+            return database.syntax_error(code)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passes(Check):
+    """The value passes a step of curation that judges each text by itself (alpaca, leaks, …).
+
+    As a check a row is dropped before more is asked about it; as a step, after it is whole. `with`
+    names the step and its settings: {step: alpaca, settings: {least_words: 3}}.
+    """
+
+    name: ClassVar[str] = "passes"
+    step: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self._step, RowStep):
+            raise SettingError(
+                f"The step {self.step!r} looks at the whole set. Name it under `steps`."
+            )
+
+    @functools.cached_property
+    def _step(self) -> Any:
+        return curate.step(self.step, **self.settings)
+
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        reason = self._step.reasons(pa.array([value], pa.string()))[0].as_py()
+        return None if reason is None else reason.rstrip(".")
+
+
+>>>>>>> 01e0e3d5ffdce549962d05b51901dfb997be5fbe
 CHECKS: Mapping[str, type[Check]] = {
     kind.name: kind
     for kind in (
         *(JsonSchema, Regex, PythonRuns, SqlRuns, ExactAnswer, Contains, Grounded, Parses),
+        Passes,
     )
 }
 
@@ -299,6 +369,7 @@ def check(name: str, **settings: Any) -> Check:
                 f"The check {name!r} has no setting {setting!r}.{near_to(setting, known)}"
             )
     for setting, f in known.items():
-        if setting not in settings and f.default is dataclasses.MISSING:
+        missing = f.default is f.default_factory is dataclasses.MISSING
+        if setting not in settings and missing:
             raise SettingError(f"The check {name!r} needs the setting {setting!r}.")
     return kind(**settings)

@@ -22,7 +22,16 @@ from geurim.contract import Fitted, Json, Lineage, Profile, Progress, quiet
 from geurim.errors import SettingError
 from geurim.generators.text.asked import Loop, value
 from geurim.generators.text.budget import Budget
-from geurim.generators.text.columns import Choose, Column, Dropped, Items, Rows, Scope
+from geurim.generators.text.columns import (
+    Choose,
+    Column,
+    Compute,
+    Dropped,
+    Fixed,
+    Items,
+    Rows,
+    Scope,
+)
 from geurim.generators.text.live import Live
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.teacher import Teacher
@@ -54,6 +63,7 @@ class FittedText(Fitted):
     def bind(
         cls, recipe: Recipe, tables: Mapping[str, pa.Table], parents: tuple[Lineage, ...]
     ) -> FittedText:
+        tables = _growing(recipe, tables)
         columns = _bound(recipe.columns, tables)
         kinds: dict[str, pa.DataType] = {}
         for name, column in columns.items():
@@ -97,6 +107,14 @@ class FittedText(Fitted):
     def ahead(self) -> int:
         """How many rows may be under way at once."""
         return self.live.ahead if self.live else 1
+
+    def alike(self) -> _Row:
+        """`run`, and the values that are the same in every row: fixed, and computed from those."""
+        row: _Row = {"run": self.run}
+        for name, column in self.columns.items():
+            if isinstance(column, Fixed | Compute) and column.refers <= set(row):
+                row[name] = value(name, column, Scope(row=row, seed=0))()
+        return row
 
     def grown(self, rows: pa.Table) -> FittedText:
         """The same generator whose growing source has these rows as well."""
@@ -188,7 +206,8 @@ class FittedText(Fitted):
 
     def _reject(self, error: Dropped, row: _Row) -> dict[str, Json]:
         shown = {n: v for n, v in row.items() if n in self.schema.names}
-        return {"stage": error.stage, "reason": error.reason, "row": shown}
+        stage = error.stage.lstrip("_")  # of a column that is not among the data
+        return {"stage": stage, "reason": error.reason, "row": shown}
 
     # Model files
 
@@ -235,6 +254,19 @@ def _split(name: str, column: Items, seed: int, row: _Row) -> list[tuple[int, _R
     scope = Scope(row=row, seed=seed)
     entries = row[column.of] or []
     return [(scope.number(name, i), {**row, name: entry}) for i, entry in enumerate(entries)]
+
+
+def _growing(recipe: Recipe, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """The tables, where the source that grows has every column that it is to be given."""
+    found, grow = dict(tables), recipe.grow
+    for new, column in grow.columns.items() if grow else ():
+        assert grow is not None
+        table = found[grow.source]
+        if new not in table.column_names or pa.types.is_null(table.schema.field(new).type):
+            made = pa.nulls(table.num_rows, recipe.columns[column].type)
+            rest = table.drop_columns([new]) if new in table.column_names else table
+            found[grow.source] = rest.append_column(new, made)
+    return found
 
 
 def _bound(columns: Mapping[str, Column], tables: Mapping[str, pa.Table]) -> dict[str, Column]:

@@ -126,7 +126,7 @@ def run_text(
         rejects=run.fold.counts,
         usage=usage,
         report=report,
-        note=recipe.note.render({"run": {**fitted.run, "rows": rows}}) if recipe.note else "",
+        note=recipe.note.render(live.alike()) if recipe.note else "",
         seed=seed,
         complete=run.complete,
     )
@@ -156,7 +156,13 @@ def _check_mix(fitted: FittedText, rows: int | None) -> None:
 class Fold:
     """The steps over the whole set, as rows come: what is kept, and the rejects as JSON lines."""
 
-    def __init__(self, recipe: Recipe, schema: pa.Schema, rejects: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        schema: pa.Schema,
+        rejects: Path,
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> None:
         self._schema = schema
         self._text = recipe.text
         self._steps: list[tuple[str, tuple[str, ...], Filter]] = []
@@ -164,6 +170,7 @@ class Fold:
             settings = dict(settings)
             of = settings.pop("of", None)
             columns = (of,) if isinstance(of, str) else tuple(of or self._text)
+            settings = _with_texts(name, settings, tables or {})
             self._steps.append((name, columns, step(name, **settings).start()))
         self._file = rejects.open("w", encoding="utf-8", newline="\n")
         self.counts: dict[str, int] = {}
@@ -205,6 +212,24 @@ class Fold:
         self._file.close()
 
 
+def _with_texts(
+    name: str, settings: Mapping[str, Json], tables: Mapping[str, pa.Table]
+) -> dict[str, Any]:
+    """A step's settings, where `{source: seeds, column: instruction}` stands for its texts."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found[key] = value
+        if isinstance(value, Mapping) and set(value) == {"source", "column"}:
+            table, column = tables.get(value["source"]), value["column"]
+            if table is None or column not in table.column_names:
+                raise SettingError(
+                    f"steps.{name}.{key}: there is no column {column!r} in a source "
+                    f"{value['source']!r}. There are the sources: {', '.join(tables) or 'none'}."
+                )
+            found[key] = tuple(str(t) for t in table[column].to_pylist() if t is not None)
+    return found
+
+
 @dataclass(kw_only=True)
 class _Run:
     """One run under way: its rounds, and what came of them."""
@@ -224,7 +249,8 @@ class _Run:
 
     @cached_property
     def fold(self) -> Fold:
-        return Fold(self.recipe, self.fitted.schema, self.work / FILES["rejects"])
+        rejects = self.work / FILES["rejects"]
+        return Fold(self.recipe, self.fitted.schema, rejects, self.fitted.tables)
 
     @property
     def wanted(self) -> int | None:
