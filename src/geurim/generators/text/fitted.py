@@ -22,7 +22,8 @@ from geurim.contract import Fitted, Json, Lineage, Profile, Progress, quiet
 from geurim.errors import SettingError
 from geurim.generators.text.asked import Loop, value
 from geurim.generators.text.budget import Budget
-from geurim.generators.text.columns import Choose, Column, Dropped, Items, Rows, Scope
+from geurim.generators.text.columns import Choose, Column, Dropped, Fixed, Items, Rows, Scope
+from geurim.generators.text.keys import Keyed
 from geurim.generators.text.live import Live
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.teacher import Teacher
@@ -57,6 +58,8 @@ class FittedText(Fitted):
         columns = _bound(recipe.columns, tables)
         kinds: dict[str, pa.DataType] = {}
         for name, column in columns.items():
+            if isinstance(column, Keyed):
+                columns[name] = column = column.bound(name, kinds)
             kinds[name] = _type(name, column, kinds)
         schema = pa.schema([(n, kinds[n]) for n in recipe.columns if not n.startswith("_")])
         order = list(recipe.spec["columns"])
@@ -69,7 +72,10 @@ class FittedText(Fitted):
             recipe=recipe,
             tables=dict(tables),
             columns=columns,
-            run={"rows": 0, **{n: t.num_rows for n, t in tables.items()}},
+            run={
+                "rows": 0,
+                **{n: tables[n].num_rows if n in tables else 0 for n in recipe.sources},
+            },
         )
 
     @contextmanager
@@ -267,5 +273,11 @@ def _profile(schema: pa.Schema, lineage: Lineage, columns: Mapping[str, Column])
                 "role": "category",
                 "distinct": len(values),
                 "categories": shares,
+            }
+        elif isinstance(column, Fixed) and not pa.types.is_nested(field.type):
+            found[field.name] = {
+                "role": "category",
+                "distinct": 1,
+                "categories": [[column.value, 1.0]],
             }
     return Profile(schema=schema, lineage=lineage, rows=0, columns=found)
