@@ -85,13 +85,7 @@ def draw_ahead(
                 started += 1
             if not pending:
                 break
-            if pending[0].exception() is not None and held:  # waits for the first of them
-                yield _joined(held, schema)  # what was paid for is not lost with what failed
-                held = []
             batches = [pending.popleft().result()]
-<<<<<<< HEAD
-            while len(batches) < _BATCH and pending and _good(pending[0]):
-=======
             have = batches[0].num_rows
             # Only draws that are needed even if all rows before them are kept: what `keep` is
             # given, and so what it remembers, must not depend on which draw was ready first.
@@ -99,7 +93,6 @@ def draw_ahead(
                 have += (more := pending[0].result()).num_rows
                 if not count.surely(have, more.num_rows):
                     break
->>>>>>> 01e0e3d5ffdce549962d05b51901dfb997be5fbe
                 batches.append(pending.popleft().result())
             some = keep(batches)
             if rows is not None:
@@ -118,10 +111,6 @@ def draw_ahead(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _good(future: Future[pa.RecordBatch]) -> bool:
-    return future.done() and future.exception() is None
 
 
 def _add(count: _Count, drawn: int, kept: int) -> None:

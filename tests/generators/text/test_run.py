@@ -110,7 +110,8 @@ from tests.generators.text.test_run import QUESTIONS
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import run_text
 from geurim.generators.text.teacher import Teacher
-recipe = Recipe.of(QUESTIONS).with_teachers(default=Teacher.of(sys.argv[1], "fake", max_concurrency=16))
+teacher = Teacher.of(sys.argv[1], "fake", max_concurrency=16)
+recipe = Recipe.of(QUESTIONS).with_teachers(default=teacher)
 run_text(recipe, 300, Path(sys.argv[2]), seed=5)
 """
 
@@ -292,7 +293,7 @@ def test_mix_has_the_share_that_was_asked_for(tmp_path: Path) -> None:
 
 def test_unfinished_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with Misbehaving() as server, pytest.raises(TargetExists, match="notes.txt"):
+    with Misbehaving() as server, pytest.raises(TargetExists, match=r"notes\.txt"):
         run(with_server(server, QUESTIONS), 5, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["notes.txt"]
 

@@ -23,15 +23,11 @@ import pyarrow.compute as pc
 
 from geurim import curate
 from geurim.contract import Json
-<<<<<<< HEAD
+from geurim.curate import RowStep
 from geurim.errors import MissingExtra, SettingError
 from geurim.generators.text.blocks import one_line, shown
 from geurim.generators.text.checking import Check, Unjudged, near_to, no_constant, text_of
 from geurim.generators.text.execution import Parses, PythonRuns, SqlRuns
-=======
-from geurim.curate import RowStep
-from geurim.errors import DataError, MissingExtra, SettingError
->>>>>>> 01e0e3d5ffdce549962d05b51901dfb997be5fbe
 from geurim.generators.text.grounding import grounding
 from geurim.generators.text.numerals import last_number, number_of
 from geurim.generators.text.replies import extract_code, parse_list, repair_json
@@ -47,6 +43,7 @@ __all__ = [
     "Passes",
     "PythonRuns",
     "Regex",
+    "Register",
     "SqlRuns",
     "Unjudged",
     "check",
@@ -286,38 +283,61 @@ class Grounded(Check):
         return None
 
 
-<<<<<<< HEAD
-=======
-@dataclass(frozen=True, kw_only=True)
-class Parses(Check):
-    """The value can be read as Python, JSON or SQL (SQLite's); nothing is run."""
+REGISTERS: Mapping[str, tuple[str, ...]] = {
+    "합쇼체": ("hapsyo",),
+    "해요체": ("haeyo",),
+    "해체": ("hae", "plain"),  # among friends both are heard: 맛있다. 또 가자.
+    "반말": ("hae", "plain"),
+    "해라체": ("plain",),
+    "문어체": ("plain", "noun"),
+    "음슴체": ("noun",),
+}
+"""Registers of Korean, and the endings that they take; the first has to be there."""
 
-    name: ClassVar[str] = "parses"
-    language: str
+_MORE_HAE = "[돼마려여켜져쳐셔겨혀춰꿔내개]"  # at the end of a sentence that has its mark
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register(Check):
+    """The sentences of a Korean text end in the register wanted: 합쇼체, 해요체, 해체, 문어체 …
+
+    Of the sentences whose end tells a register, at least a share `least` has the one wanted.
+    Headings, list items without a verb and quotations that end otherwise weigh little that way.
+    """
+
+    name: ClassVar[str] = "register"
+    wanted: str  # one of REGISTERS: a column, a template or the name itself
+    least: float = 0.6
 
     def __post_init__(self) -> None:
-        if self.language not in ("python", "json", "sql"):
-            raise SettingError(
-                f"Not a language that can be parsed: {self.language!r}. "
-                "Choose one of: python, json, sql."
-            )
+        if not 0 < self.least <= 1:
+            raise SettingError(f"least out of range: {self.least}. Give more than 0, at most 1.")
 
     def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
-        code = extract_code(value, self.language)
-        reason = self._error(code) if code.strip() else "it is empty"
-        return None if reason is None else f"it is not {self.language} ({reason}): {_shown(code)}"
-
-    def _error(self, code: str) -> str | None:
-        if self.language == "python":
-            return _python_error(code)
-        if self.language == "json":
-            try:
-                json.loads(code, parse_constant=_no_constant)
-            except (ValueError, RecursionError) as error:
-                return _one_line(error)
+        wanted = text_of(self.wanted, row)
+        if wanted not in REGISTERS:
+            raise SettingError(f"Unknown register: {wanted!r}.{near_to(wanted, REGISTERS)}")
+        counts, endings = register_counts(value), REGISTERS[wanted]
+        total = sum(counts.values())
+        if not total:
+            return f"no sentence end tells a register: {shown(value)}"
+        share = sum(counts[e] for e in endings) / total
+        if share >= self.least and counts[endings[0]]:
             return None
-        with Database(seconds=2.0) as database:
-            return database.syntax_error(code)
+        if share >= self.least:
+            return f"none of its {total} sentence ends is {wanted} and nothing else"
+        return f"{share:.0%} of its {total} sentence ends are {wanted} (at least {self.least:.0%})"
+
+
+def register_counts(text: str) -> dict[str, int]:
+    """How many sentences of a Korean text end in each register, of those that tell one."""
+    from geurim.noise.measures import REGISTER_ENDS
+    from geurim.noise.sheet import END, lay_out
+
+    sheet, _ = lay_out([text])
+    counts = {n: len(re.findall(pattern, sheet.text)) for n, pattern in REGISTER_ENDS.items()}
+    counts["hae"] += len(re.findall(rf"{_MORE_HAE}{END}(?=[.!?~])", sheet.text))
+    return counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,12 +367,12 @@ class Passes(Check):
         return None if reason is None else reason.rstrip(".")
 
 
->>>>>>> 01e0e3d5ffdce549962d05b51901dfb997be5fbe
 CHECKS: Mapping[str, type[Check]] = {
     kind.name: kind
     for kind in (
         *(JsonSchema, Regex, PythonRuns, SqlRuns, ExactAnswer, Contains, Grounded, Parses),
         Passes,
+        Register,
     )
 }
 

@@ -32,6 +32,7 @@ from geurim.generators.text.columns import (
     Rows,
     Scope,
 )
+from geurim.generators.text.keys import Keyed
 from geurim.generators.text.live import Live
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.teacher import Teacher
@@ -67,6 +68,8 @@ class FittedText(Fitted):
         columns = _bound(recipe.columns, tables)
         kinds: dict[str, pa.DataType] = {}
         for name, column in columns.items():
+            if isinstance(column, Keyed):
+                columns[name] = column = column.bound(name, kinds)
             kinds[name] = _type(name, column, kinds)
         shown = [n for n in recipe.spec["columns"] if n[0] != "_" and not columns[n].silent]
         schema = pa.schema([(n, kinds[n]) for n in shown])
@@ -78,7 +81,10 @@ class FittedText(Fitted):
             recipe=recipe,
             tables=dict(tables),
             columns=columns,
-            run={"rows": 0, **{n: t.num_rows for n, t in tables.items()}},
+            run={
+                "rows": 0,
+                **{n: tables[n].num_rows if n in tables else 0 for n in recipe.sources},
+            },
         )
 
     @contextmanager
@@ -301,5 +307,8 @@ def _profile(schema: pa.Schema, lineage: Lineage, columns: Mapping[str, Column])
             shares = [[v, w / sum(weights)] for v, w in zip(values, weights, strict=True)]
             known = {"role": "category", "categories": shares, "pooled": 0.0}
             known["distinct"] = len(values)
+        elif isinstance(column, Fixed) and not pa.types.is_nested(field.type):
+            known = {"role": "category", "categories": [[column.value, 1.0]], "pooled": 0.0}
+            known["distinct"] = 1
         found[field.name] = {**known, "missing": 0.0}
     return Profile(schema=schema, lineage=lineage, rows=0, columns=found)
