@@ -120,7 +120,17 @@ class Leaks(RowStep):
         return named_reasons(texts, named, "The prompt leaks: {name}.")
 
 
-STOP_WORDS = ["a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "being", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "done", "each", "else", "even", "few", "for", "from", "further", "had", "has", "have", "having", "he", "her", "here", "hers", "him", "his", "how", "however", "i", "if", "in", "into", "is", "it", "its", "itself", "just", "let", "may", "me", "might", "more", "most", "must", "my", "no", "nor", "not", "now", "of", "off", "ok", "okay", "on", "once", "only", "or", "other", "our", "ours", "out", "over", "own", "please", "same", "shall", "she", "should", "so", "some", "such", "sure", "than", "thank", "thanks", "that", "the", "their", "theirs", "them", "then", "there", "these", "they", "this", "those", "though", "to", "too", "under", "until", "up", "us", "very", "was", "we", "well", "were", "what", "when", "where", "whether", "which", "while", "who", "whom", "whose", "why", "will", "with", "would", "yes", "yet", "you", "your", "yours", "그", "그것", "그건", "그게", "그냥", "그래", "그래서", "그러나", "그런", "그럼", "그리고", "네", "넵", "또", "또는", "및", "아", "아니", "아니요", "아뇨", "예", "음", "이", "이건", "이것", "이게", "이런", "저", "저것", "저는", "저런", "제", "좀", "즉", "혹은", "하지만"]
+STOP_WORDS = (
+    "a about after again all also am an and any are as at be because been before being both but by "
+    "can could did do does doing done each else even few for from further had has have having he "
+    "her here hers him his how however i if in into is it its itself just let may me might more "
+    "most must my no nor not now of off ok okay on once only or other our ours out over own please "
+    "same shall she should so some such sure than thank thanks that the their theirs them then "
+    "there these they this those though to too under until up us very was we well were what when "
+    "where whether which while who whom whose why will with would yes yet you your yours "
+    "그 그것 그건 그게 그냥 그래 그래서 그러나 그런 그럼 그리고 네 넵 또 또는 및 아 아니 아니요 아뇨 예 음 이 "
+    "이건 이것 이게 이런 저 저것 저는 저런 제 좀 즉 혹은 하지만"
+).split()
 """Words that say nothing by themselves, English and Korean."""
 
 
