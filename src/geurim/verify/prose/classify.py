@@ -12,7 +12,7 @@ import numpy as np
 from geurim.verify.prose.features import Sparse
 from geurim.verify.prose.texts import Texts, mix
 
-FOLDS = 5
+FOLDS = 3
 STEPS = 30
 MEMORY = 8
 PENALTY = 0.25  # of the squared weights, as a sum over texts: 1 / (2 C) with C = 2

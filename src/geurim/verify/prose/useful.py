@@ -16,7 +16,7 @@ from geurim.verify.prose.features import Sparse, counts, weighted
 from geurim.verify.prose.texts import Texts
 from geurim.verify.verdict import judge, not_judged
 
-TRAINED = 4_000  # texts that a classifier of labels learns from
+TRAINED = 2_000  # texts that a classifier of labels learns from
 CLASSES = 10  # commonest labels; the others are left out
 LEAST = 40  # texts with a label
 TIMES = 200  # bootstrap resamples of the tested texts
