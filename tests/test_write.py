@@ -145,9 +145,9 @@ def test_json_lines_are_json(tmp_path: Path) -> None:
     ]
 
 
-def test_nested_columns_are_refused_as_text_and_leave_nothing(tmp_path: Path) -> None:
+def test_nested_columns_are_refused_in_csv_and_leave_nothing(tmp_path: Path) -> None:
     table = source_of(pa.table({"a": [[1]]}))
-    for form in ("csv", "jsonl"):
+    for form in ("csv", "tsv"):
         with pytest.raises(DataError, match="'a' cannot be written as text"):
             write(table, tmp_path / f"x.{form}")
     assert files(tmp_path) == []

@@ -62,7 +62,7 @@ def card(
             "synthetic_share": synthetic_share,
         }
     )
-    title = " ".join(scrub(title).split())
+    title, license = " ".join(scrub(title).split()), scrub(license or "") or None
     head = _head(title, languages, license, facts)
     body = [
         f"# {title}",
@@ -138,7 +138,7 @@ def _what(facts: Mapping[str, Any], languages: Sequence[str], license: str | Non
 
 
 def _how(facts: Mapping[str, Any], lineage: Lineage, recipe: str) -> list[str]:
-    made = [f"- {'  ' * depth}{_line(one)}" for depth, one in _family(facts["lineage"])]
+    made = [f"{'  ' * depth}- {_line(one)}" for depth, one in _family(facts["lineage"])]
     parts = ["## How it was made", "From what, by what (the digest names the content):"]
     parts.append("\n".join(made))
     return [*parts, "The recipe:", _fenced(recipe, "yaml")] if recipe.strip() else parts
@@ -285,7 +285,7 @@ def _split(text: str) -> tuple[dict[str, Any], str]:
         raise DataError(f"The front matter of the card is not YAML: {error}. Mend it.") from error
     if not isinstance(head, dict):
         raise DataError(f"The front matter of the card is no mapping: {str(head)[:60]!r}. Mend it.")
-    return head, text[found.end() :]
+    return head, text[found.end() :].lstrip("\n")
 
 
 def _yaml() -> Any:

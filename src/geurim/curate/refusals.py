@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geurim.curate.characters import SIGN, Characters, classes, folded
 from geurim.curate.contract import RowStep, reasons_at
 from geurim.curate.language import hangul_shares
-from geurim.curate.patterns import named_reasons
+from geurim.curate.patterns import matching, named_reasons
 from geurim.errors import SettingError
 
 _SORRY = (
@@ -174,7 +175,7 @@ MODALITIES = (
 )
 KOREAN_MODALITIES = (
     r"(?:^|[\s\"'(])(?:이미지|사진|그래프|그림|파일|지도|동영상|비디오|영상|오디오|음악|음성|순서도|"
-    r"도표|다이어그램)(?:을|를|에|의|은|는|로|으로|과|와|도|만)?(?:[\s.,!?)\"']|$)|"
+    r"도표|다이어그램)(?:을|를|에|의|은|는|로|으로|과|와|도|만)?(?:[\s.,!?)\"']|\z)|"
     r"그려\s?(?:줘|주|보|봐)"
 )
 
@@ -202,12 +203,12 @@ class AlpacaRules(RowStep):
     ascii: bool = True
 
     def reasons(self, texts: pa.StringArray) -> pa.StringArray:
-        texts = pc.utf8_trim_whitespace(pc.fill_null(texts, ""))
+        chars = folded(texts)
         share, lettered = hangul_shares(texts)
         korean = lettered & (share >= 0.3)
-        words = pc.count_substring_regex(texts, r"\S+").to_numpy(zero_copy_only=False)
+        words = np.where(chars.lengths > 0, chars.count(chars.points == ord(" ")) + 1, 0)
         why: dict[int, str] = {}
-        for what, mask in self._marks(texts, korean):
+        for what, mask in self._marks(texts, chars, korean):
             why |= dict.fromkeys(np.flatnonzero(mask).tolist(), what)
         least = np.where(korean, self.least_korean_words, self.least_words)
         for i in np.flatnonzero((words < least) | (words > self.most_words)).tolist():
@@ -215,23 +216,22 @@ class AlpacaRules(RowStep):
         at = np.array(sorted(why), np.int64)
         return reasons_at(len(texts), at, [why[i] for i in at.tolist()])
 
-    def _marks(self, texts: pa.StringArray, korean: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        def matching(pattern: str) -> np.ndarray:
-            found: np.ndarray = pc.match_substring_regex(texts, pattern).to_numpy(
-                zero_copy_only=False
-            )
-            return found
-
+    def _marks(
+        self, texts: pa.StringArray, chars: Characters, korean: np.ndarray
+    ) -> list[tuple[str, np.ndarray]]:
+        filled = chars.lengths > 0
+        first = np.full(len(texts), ord("a"), np.uint32)
+        first[filled] = chars.points[chars.offsets[:-1][filled]]
         marks = []
         if self.ascii:
-            marks.append(
-                ("Starts with a character that is not ASCII.", matching(r"^[^\x00-\x7f]") & ~korean)
-            )
-        marks.append(("Starts with punctuation.", matching(r"^[\pP\pS]")))
+            strange = (first > 0x7F) & ~korean
+            marks.append(("Starts with a character that is not ASCII.", strange))
+        marks.append(("Starts with punctuation.", (classes(first) & SIGN) != 0))
         if self.programs:
-            marks.append(("Starts with 'Write a program'.", matching(r"^(?i:write a program)")))
+            starts = matching(texts, r"^\s*(?i:write a program)")
+            marks.append(("Starts with 'Write a program'.", starts))
         if self.modalities:
-            asks = np.where(korean, matching(KOREAN_MODALITIES), matching(MODALITIES))
+            asks = np.where(korean, matching(texts, KOREAN_MODALITIES), matching(texts, MODALITIES))
             marks.append(("Asks for another modality than text.", asks))
         return marks
 

@@ -31,9 +31,9 @@ class Measure:
     question: str
     home: str
 
-    def __call__(self, comparison: Comparison) -> list[Finding]:
+    def __call__(self, comparison: Any) -> list[Finding]:
         module, _, function = self.home.partition(":")
-        run: Callable[[Comparison], list[Finding]] = getattr(
+        run: Callable[[Any], list[Finding]] = getattr(
             importlib.import_module(module), function
         )
         return run(comparison)
@@ -95,7 +95,7 @@ def verify(
         _tell(progress, done, len(chosen), measure.name)
         place = MEASURES.index(measure)
         stream = np.random.SeedSequence(seed, spawn_key=(1, place))
-        findings += _measured(measure, replace(comparison, rng=np.random.default_rng(stream)))
+        findings += measured(measure, replace(comparison, rng=np.random.default_rng(stream)))
     _tell(progress, len(chosen), len(chosen), "")
     return Report(
         findings=tuple(findings),
@@ -121,21 +121,26 @@ def _tell(progress: Progress, done: int, total: int, note: str) -> None:
 
 def choose(checks: Sequence[str] | None) -> list[Measure]:
     """The measures of these names or questions. Raises SettingError, naming the ones there are."""
+    return pick(MEASURES, checks)
+
+
+def pick(measures: Sequence[Measure], checks: Sequence[str] | None) -> list[Measure]:
+    """Those of `measures` that are named, or answer a question named; all for None."""
     if checks is None:
-        return list(MEASURES)
+        return list(measures)
     if isinstance(checks, str):
         checks = [checks]
-    known = {m.name for m in MEASURES} | {m.question for m in MEASURES}
+    known = {m.name for m in measures} | {m.question for m in measures}
     for name in checks:
         if name not in known:
             near = difflib.get_close_matches(name, known, 3) or sorted(known)
             raise SettingError(
                 f"There is no check or question {name!r}. Did you mean: {', '.join(near)}?"
             )
-    return [m for m in MEASURES if m.name in checks or m.question in checks]
+    return [m for m in measures if m.name in checks or m.question in checks]
 
 
-def _measured(measure: Measure, comparison: Comparison) -> list[Finding]:
+def measured(measure: Measure, comparison: Any) -> list[Finding]:
     """The measure's findings; one that breaks is a failure, and does not lose the others."""
     try:
         return measure(comparison)

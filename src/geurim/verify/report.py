@@ -40,6 +40,7 @@ class Report:
     lineage: Mapping[str, Lineage | None]  # "real", "holdout", "synthetic"
     target: str | None
     seed: int
+    kind: str = "table"  # "table" or "text": what the rows are, which the page's words depend on
 
     @property
     def verdict(self) -> Verdict:
@@ -82,6 +83,7 @@ class Report:
         state = {
             "format": "geurim-report",
             "version": FORMAT,
+            "kind": self.kind,
             "verdict": self.verdict,
             "verdicts": self.verdicts,
             "target": self.target,

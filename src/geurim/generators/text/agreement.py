@@ -97,8 +97,8 @@ def swapped(a_wins_first: Sequence[Any], a_wins_second: Sequence[Any]) -> Swappe
     """Keep the pairs on which a judge gives the same winner in both orders.
 
     `a_wins_first`: whether A wins where A is shown first; `a_wins_second`: whether A wins where B
-    is shown first. True or 1, False or 0; a tie (0.5), None or NaN is no verdict. (Zheng et al. 2023,
-    Judging LLM-as-a-Judge, section 3.4.)
+    is shown first. True or 1, False or 0; a tie (0.5), None or NaN is no verdict. (Zheng et al.
+    2023, Judging LLM-as-a-Judge, section 3.4.)
     """
     if len(a_wins_first) != len(a_wins_second):
         raise DataError(f"{len(a_wins_first)} verdicts cannot be paired with {len(a_wins_second)}.")

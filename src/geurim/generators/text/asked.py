@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
@@ -25,6 +25,8 @@ Message = Mapping[str, str]
 @dataclass(frozen=True, kw_only=True)
 class Asking(Column):
     """What columns that ask have in common: messages, teacher, parameters, what to do if cut."""
+
+    costs: ClassVar[bool] = True
 
     turns: tuple[tuple[str, Template], ...]  # role and template, in order
     teacher: str = "default"  # a name; "any": one of all by lot
@@ -499,7 +501,7 @@ class Noisy(Column):
 
     of: str
     rates: Mapping[str, float] | None
-    language: str | None = None
+    language: Literal["ko", "en"] | None = None
     like: str | None = None  # a source of real texts, whose rates are reproduced
     keep: tuple[str, ...] = ()  # patterns that stay as they are
 
@@ -521,13 +523,15 @@ class Noisy(Column):
     @classmethod
     def parse(cls, node: Node) -> Noisy:
         rates, language, like = node.get("rates"), node.get("language"), node.get("like")
+        if language and language.text() not in ("ko", "en"):
+            raise language.error(f"{language.value!r} was given. Give ko or en.")
         if (rates is None) == (like is None):
             raise node.error("give either `rates`, or `like` with a source of real texts.")
         keep = node.get("keep")
         return cls(
             of=node.need("noise").text(),
             rates={k: n.number(0) for k, n in rates.items()} if rates else None,
-            language=language.text() if language else None,
+            language=language.value if language else None,
             like=like.text() if like else None,
             keep=keep.texts() if keep else (),
         )
@@ -542,6 +546,7 @@ class Loop(Column):
     """
 
     kind: ClassVar[str] = "loop"
+    costs: ClassVar[bool] = True
 
     columns: Mapping[str, Column]  # in the order they are worked out
     until: Expression

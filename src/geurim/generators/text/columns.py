@@ -60,6 +60,7 @@ class Column(abc.ABC):
 
     kind: ClassVar[str]
     keys: ClassVar[tuple[str, ...]] = ()  # what may stand beside the kind's own key
+    costs: ClassVar[bool] = False  # asks a model: what is free is worked out before it
 
     when: Expression | None = None  # where it is false, the value is missing
 
@@ -67,6 +68,11 @@ class Column(abc.ABC):
     @abc.abstractmethod
     def type(self) -> pa.DataType:
         """The Arrow type of the values."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing of a kept row, and is left out of it."""
+        return False
 
     @property
     def needs(self) -> frozenset[str]:
@@ -135,7 +141,7 @@ class Choose(Column):
         by = None
         if isinstance(inner.value, Mapping) and set(inner.value) == {"by", "of"}:
             by = inner.need("by").text()
-            options = {k: _weighted(n) for k, n in inner.need("of").items()}
+            options: dict[Any, Any] = {k: _weighted(n) for k, n in inner.need("of").items()}
         else:
             options = {None: _weighted(inner)}
         return cls(options=options, by=by, count=count.count() if count else None)
@@ -325,6 +331,7 @@ TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "texts": pa.list_(pa.string()),
     "numbers": pa.list_(pa.float64()),
+    "integers": pa.list_(pa.int64()),
 }
 """The types that a computed column can declare."""
 
@@ -394,6 +401,10 @@ class Require(Column):
 
     expression: Expression
     reason: str | None = None
+
+    @property
+    def silent(self) -> bool:
+        return True
 
     @property
     def type(self) -> pa.DataType:
@@ -482,6 +493,10 @@ class Checked(Column):
     settings: Mapping[str, Any]
     drop: bool = True  # False: the column says whether it is valid, and the row stays
     others: frozenset[str] = frozenset()  # columns that settings name, by name or in templates
+
+    @property
+    def silent(self) -> bool:
+        return self.drop
 
     @property
     def type(self) -> pa.DataType:

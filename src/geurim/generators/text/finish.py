@@ -136,7 +136,7 @@ def real_rows(mix: Mix, synthetic: int) -> int:
     """How many real rows a share takes beside so many synthetic ones."""
     from geurim.curate.balance import MixRatio
 
-    return 0 if mix.synthetic == 1 else MixRatio(mix.synthetic).real_for(synthetic)
+    return 0 if mix.synthetic == 1 else MixRatio(synthetic=mix.synthetic).real_for(synthetic)
 
 
 def _card(

@@ -68,9 +68,8 @@ class FittedText(Fitted):
         kinds: dict[str, pa.DataType] = {}
         for name, column in columns.items():
             kinds[name] = _type(name, column, kinds)
-        schema = pa.schema([(n, kinds[n]) for n in recipe.columns if not n.startswith("_")])
-        order = list(recipe.spec["columns"])
-        schema = pa.schema(sorted(schema, key=lambda f: order.index(f.name)))
+        shown = [n for n in recipe.spec["columns"] if n[0] != "_" and not columns[n].silent]
+        schema = pa.schema([(n, kinds[n]) for n in shown])
         lineage = Lineage.made(repr(recipe), request=recipe.digest, parents=parents)
         return cls(
             schema=schema,
@@ -159,13 +158,17 @@ class FittedText(Fitted):
         for name, column in self.columns.items():
             below = [level[r] for r in column.refers if r in level]
             level[name] = max(below, default=-1) + 1
-        # A split stands alone: what it does not concern is worked out once, before it.
+        # What is free comes first, so that a row it drops costs nothing. A split stands alone, and
+        # last: what it does not concern is worked out once, before it.
         levels: list[list[str]] = []
         for depth in range(max(level.values(), default=-1) + 1):
             here = [n for n in self.columns if level[n] == depth]
             split = [n for n in here if isinstance(self.columns[n], Items)]
             calm = [n for n in here if n not in split]
-            levels += [calm] * bool(calm) + [[n] for n in split]
+            for costs in (False, True):
+                group = [n for n in calm if self.columns[n].costs is costs]
+                levels += [group] if group else []
+            levels += [[n] for n in split]
         return levels
 
     def _row(self, seed: int, start: _Row) -> tuple[list[_Row], list[dict[str, Json]]]:
@@ -291,13 +294,11 @@ def _profile(schema: pa.Schema, lineage: Lineage, columns: Mapping[str, Column])
     found: dict[str, dict[str, Json]] = {}
     for field in schema:
         column = columns[field.name]
-        found[field.name] = {"role": "text", "distinct": 0}
+        known: dict[str, Json] = {"role": "text", "length_quantiles": [], "words_quantiles": []}
         if isinstance(column, Choose) and column.by is None and column.count is None:
             values, weights = column.options[None]
             shares = [[v, w / sum(weights)] for v, w in zip(values, weights, strict=True)]
-            found[field.name] = {
-                "role": "category",
-                "distinct": len(values),
-                "categories": shares,
-            }
+            known = {"role": "category", "categories": shares, "pooled": 0.0}
+            known["distinct"] = len(values)
+        found[field.name] = {**known, "missing": 0.0}
     return Profile(schema=schema, lineage=lineage, rows=0, columns=found)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from geurim.contract import Json, Progress, quiet
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from geurim.generators.text.recipe import Recipe
     from geurim.generators.text.sandbox import Sandbox
     from geurim.generators.text.scorers import Scorer
+
+_T = TypeVar("_T")
+_RATES = 0x72617465  # the stream with which rates are fitted, whatever the run's seed
 
 SCORERS = ("rules", "logprob", "difficulty", "reward")
 """Scores that a recipe can name; a judge is a column of its own."""
@@ -70,9 +75,8 @@ class Live:
         from geurim.generators.text import checks
 
         key = ("check", name, repr(sorted(settings.items())))
-        if name != "python_runs":
-            return self._once(key, lambda: checks.check(name, **settings))
-        return self._once(key, lambda: checks.check(name, sandbox=self.sandbox, **settings))
+        more = {"sandbox": self.sandbox} if name == "python_runs" else {}
+        return self._once(key, lambda: checks.check(name, **more, **settings))
 
     @property
     def sandbox(self) -> Sandbox:
@@ -82,24 +86,27 @@ class Live:
         return self._once("sandbox", lambda: Sandbox.unsafe() if self._unsafe else Sandbox.find())
 
     def scorer(self, column: Scored) -> Scorer:
-        """The scorer that a column names."""
+        """The scorer that a column names: it scores a column `text`, given a column `given`."""
         return self._once(("score", id(column)), lambda: self._scorer(column))
 
     def _scorer(self, column: Scored) -> Scorer:
         from geurim.generators.text import scorers
 
+        given = "given" if column.given else None
         if column.score == "rules":
-            return scorers.Rules(**column.settings)
+            return scorers.Rules(text="text", **column.settings)
         if column.score == "reward":
-            return scorers.RewardModel(**column.settings)
+            return scorers.RewardModel(text="text", prompt=given, **column.settings)
         teacher = self.teacher_name(column.teacher, 0)
 
-        def logprob(text: str, given: str = "") -> float:
-            return self.session.logprob(text, given=given, teacher=teacher)
+        def logprob(text: str, before: str) -> float | None:
+            return self.session.logprob(text, given=before, teacher=teacher)
 
         if column.score == "logprob":
-            return scorers.LogProb(logprob)
-        return scorers.InstructionFollowingDifficulty(logprob)
+            return scorers.LogProb(logprob=logprob, text="text", given=given)
+        return scorers.InstructionFollowingDifficulty(
+            logprob=logprob, instruction="given", answer="text", **column.settings
+        )
 
     def noise(self, column: Noisy) -> Any:
         """The noise that a column names, its rates fitted where it has a source of real texts."""
@@ -112,10 +119,12 @@ class Live:
             return Noise(rates=column.rates, language=column.language, keep=column.keep)
         table = self._tables[str(column.like)]
         text = next(f.name for f in table.schema if pa.types.is_string(f.type))
-        return Noise.fit(table[text].combine_chunks())
+        fitted = Noise.fit(table[text].combine_chunks(), rng=np.random.default_rng(_RATES))
+        return replace(fitted, keep=column.keep)
 
-    def _once(self, key: Any, make: Callable[[], Any]) -> Any:
+    def _once(self, key: Any, make: Callable[[], _T]) -> _T:
         with self._lock:
             if key not in self._made:
                 self._made[key] = make()
-            return self._made[key]
+            found: _T = self._made[key]
+            return found

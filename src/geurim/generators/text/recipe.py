@@ -289,7 +289,7 @@ class Recipe(Generator):
     def steps(self) -> tuple[tuple[str, dict[str, Json]], ...]:
         """Name and settings of each step over the set."""
         node = self._node.get("steps")
-        found = []
+        found: list[tuple[str, dict[str, Json]]] = []
         for entry in node.list() if node else []:
             if isinstance(entry.value, str):
                 found.append((entry.value, {}))

@@ -24,7 +24,7 @@ RULE_WEIGHTS: Mapping[str, float] = MappingProxyType(
 _REFUSALS = re.compile(
     r"\bi(?:'|’)?m sorry,? but|\bi apologi[sz]e,? but"
     r"|\bi (?:can(?:no|'|’)t|am (?:not able|unable) to) "
-    r"(?:help|assist|provide|answer|fulfill|comply|do that)"
+    r"(?:help\b(?! but)|assist|provide|answer|fulfill|comply|do that)"
     r"|\bas an? (?:ai|artificial intelligence)(?: language)?(?: model| assistant)?\b"
     r"|\bi (?:do not|don(?:'|’)t) have (?:personal|access to)"
     r"|against my (?:guidelines|programming)"
@@ -42,6 +42,8 @@ _LEFTOVERS = re.compile(
 _FINISHED = re.compile(
     r"(?:[.!?。…~:;\"”’')\]}>|`*_ㅋㅎㅠ]|[다요죠까네음함임됨]|\d|\w+ ?= ?\S+)\s*$"
 )
+_LISTED = re.compile(r"\s*(?:[-*•‣|>#]|\(?\w{1,3}[.):]\s)")
+_SENTENCE = re.compile(r"[.!?。]\s|[다요죠]\.?\s")
 _WORD = re.compile(r"\w+")
 
 
@@ -60,7 +62,7 @@ class Rules(Scorer):
     text: str
     low: int = 40
     high: int = 4000
-    weights: Mapping[str, float] = RULE_WEIGHTS
+    weights: Mapping[str, float] = field(default_factory=lambda: RULE_WEIGHTS)
 
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high:
@@ -111,4 +113,7 @@ def _repetition(text: str) -> float:
 def _unfinished(text: str) -> float:
     if text.count("```") % 2:
         return 1.0
-    return float(not _FINISHED.search(text.rstrip()[-80:]))
+    last = (text.rstrip().splitlines() or [""])[-1]
+    # Titles, names and items of a list stop without a mark; prose that uses them does not.
+    prose = len(last) >= 40 and not _LISTED.match(last) and _SENTENCE.search(text)
+    return float(bool(prose) and not _FINISHED.search(last[-80:]))

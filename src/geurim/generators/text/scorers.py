@@ -168,7 +168,7 @@ class Weighted(Scorer):
 
     name: ClassVar[str] = "weighted"
     trust: Trust = "judge"  # "reward model" where a model gave the attributes
-    weights: Mapping[str, float] = HELPSTEER_WEIGHTS
+    weights: Mapping[str, float] = field(default_factory=lambda: HELPSTEER_WEIGHTS)
 
     def __post_init__(self) -> None:
         if not self.weights or not all(math.isfinite(w) for w in self.weights.values()):
