@@ -333,6 +333,7 @@ TYPES: Mapping[str, pa.DataType] = {
     "texts": pa.list_(pa.string()),
     "numbers": pa.list_(pa.float64()),
     "messages": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
+    "integers": pa.list_(pa.int64()),
 }
 """The types that a computed column can declare."""
 

@@ -35,6 +35,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     env.filters["after"] = _after
     env.filters["vote"] = vote
+    env.filters["same_as"] = _same_as
     env.filters["lines_with"] = _lines_with
     env.globals.pop("lipsum", None)
     return env
@@ -52,6 +53,19 @@ def _lines_with(text: str, marks: Sequence[str]) -> str:
     return "\n".join(x for x in str(text).splitlines() if x.lstrip().startswith(tuple(marks)))
 
 
+def _plain(answer: str) -> Any:
+    """An answer as it is compared: a number's value, else the text without spaces, case and marks."""
+    text = str(answer).rpartition("####")[2]  # GSM8K marks the final answer so
+    text = re.sub(r"[\s$*`]", "", text).rstrip(".。").casefold()
+    number = number_of(text)
+    return text if number is None else number
+
+
+def _same_as(answers: Sequence[str], right: str) -> list[int]:
+    """The places of the answers that equal `right`."""
+    return [i for i, answer in enumerate(answers) if _plain(answer) == _plain(right)]
+
+
 def vote(answers: Sequence[str]) -> dict[str, Any]:
     """The answer that most of `answers` agree on, by number or text, and how many do.
 
@@ -60,10 +74,8 @@ def vote(answers: Sequence[str]) -> dict[str, Any]:
     """
     groups: dict[Any, list[str]] = {}
     for answer in answers:
-        plain = re.sub(r"[\s$*`]", "", str(answer)).rstrip(".。").casefold()
-        if plain:
-            number = number_of(plain)
-            groups.setdefault(plain if number is None else number, []).append(str(answer))
+        if (plain := _plain(answer)) != "":
+            groups.setdefault(plain, []).append(str(answer))
     ranked = sorted(groups.values(), key=len, reverse=True)
     if not ranked or (len(ranked) > 1 and len(ranked[1]) == len(ranked[0])):
         return {"answer": "", "votes": len(ranked[0]) if ranked else 0, "of": len(answers)}
