@@ -7,6 +7,7 @@ braces in a prompt are plain text.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -31,7 +32,14 @@ def _environment() -> ImmutableSandboxedEnvironment:
     env.filters["json"] = lambda v: json.dumps(v, ensure_ascii=False)
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     env.globals.pop("lipsum", None)
+    env.filters["turns"] = turns
     return env
+
+
+def turns(exchanges: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Exchanges, each with `user` and `assistant`, as messages of role and content."""
+    roles = ("user", "assistant")
+    return [{"role": r, "content": e[r]} for e in exchanges for r in roles]
 
 
 @dataclass(frozen=True)
