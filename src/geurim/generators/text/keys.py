@@ -24,7 +24,8 @@ _LENGTH = 10  # 50 bits: two of a million rows are alike with a probability of 0
 class Key(Column):
     """A key of the row: a prefix and ten signs, the same whenever the row is drawn again.
 
-    Keys of two rows differ but for chance; the step `exact` over the key makes sure of it.
+    Keys of two rows differ but for chance; the step `exact` over the key makes sure of it. Where the
+    recipe splits rows, `when` naming the part gives each part a key of its own.
     """
 
     kind: ClassVar[str] = "key"
@@ -50,12 +51,12 @@ class Key(Column):
 class Keyed(Column):
     """A list of records with keys: the parent's, and one of their own that is numbered from it.
 
-    `parent` is a column of the row, whose value every record gets under that name; `key` names the
+    `parent` is a column of the row, whose value every record gets under that name; `as` names the
     record's own, "C17-1", "C17-2" … In a table of the records both keys hold by construction.
     """
 
     kind: ClassVar[str] = "keyed"
-    keys: ClassVar[tuple[str, ...]] = ("parent", "key")
+    keys: ClassVar[tuple[str, ...]] = ("parent", "as")
 
     of: str
     parent: str
@@ -94,7 +95,7 @@ class Keyed(Column):
         return cls(
             of=node.need("keyed").text(),
             parent=node.need("parent").text(),
-            key=node.need("key").text(),
+            key=node.need("as").text(),
         )
 
 
