@@ -37,9 +37,7 @@ def fit(rows: Sparse, positive: np.ndarray) -> tuple[np.ndarray, float]:
     return weights[:-1], float(weights[-1])
 
 
-def _descend(
-    cost: Callable[[np.ndarray], tuple[float, np.ndarray]], at: np.ndarray
-) -> np.ndarray:
+def _descend(cost: Callable[[np.ndarray], tuple[float, np.ndarray]], at: np.ndarray) -> np.ndarray:
     """The least of a smooth convex cost by L-BFGS, each step halved until it goes down."""
     value, slope = cost(at)
     pairs: list[tuple[np.ndarray, np.ndarray, float]] = []

@@ -1,4 +1,4 @@
-"""The text part of the report's page: plots first, then rows to read. It draws only from findings."""
+"""The text part of the report's page: plots first, then rows to read, all from findings."""
 
 from __future__ import annotations
 
@@ -97,14 +97,18 @@ def _c2st(finding: Finding, say: Tag) -> str:
         up="synthetic texts found out",
         diagonal=True,
     )
-    plots += "<p class='small dim'>The curve should lie on the dashed line: guessing.</p></div></div>"
+    plots += (
+        "<p class='small dim'>The curve should lie on the dashed line: guessing.</p></div></div>"
+    )
     return card(title, plots, say(finding), _telltales(d["telltales"]), wide=True)
 
 
 def _telltales(told: Json) -> str:
     if not told:
         return ""
-    head = "<p class='small'>What gives them away, the surest first: share of texts that hold it.</p>"
+    head = (
+        "<p class='small'>What gives them away, the surest first: share of texts that hold it.</p>"
+    )
     sides = []
     for title, more in (("Too often in synthetic text", True), ("Too seldom", False)):
         own = [t for t in told if (t["synthetic"] > t["training"]) == more][:10]
