@@ -63,8 +63,8 @@ def _top(report: Report) -> str:
     counts = (
         prose.top(rows)
         if report.kind == "text"
-        else f"{rows['synthetic']:,} synthetic rows were compared with {rows['training']:,} real rows "
-        f"they were learned from and {rows['holdout']:,} real rows "
+        else f"{rows['synthetic']:,} synthetic rows were compared with {rows['training']:,} real "
+        f"rows they were learned from and {rows['holdout']:,} real rows "
         + ("never seen." if report.lineage["holdout"] else "of the same table.")
     )
     boxes = "".join(

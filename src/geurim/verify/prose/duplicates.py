@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from geurim.contract import Finding, Json
+from geurim.contract import Finding, Json, Verdict
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.prose.compare import Prose
@@ -49,7 +49,7 @@ def _finding(p: Prose, name: str, found: list[np.ndarray], made: Texts, what: st
     low, high = stats.wilson(hits[0], counts[0])
     share = hits[0] / counts[0]
     real, others = sum(hits[1:]), sum(counts[1:])
-    verdict = "info"
+    verdict: Verdict = "info"
     text = f"{percent(share)} of {counts[0]:,} synthetic texts {what}"
     if others:
         under, over = stats.difference(hits[0], counts[0], real, others)

@@ -27,7 +27,7 @@ Embedder = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Sparse:
-    """A matrix by rows: row i holds `values` in columns `places` from bounds[i] to bounds[i + 1]."""
+    """A matrix by rows: row i holds `values` in columns `places`, bounds[i] to bounds[i + 1]."""
 
     bounds: np.ndarray  # (N + 1,) int64
     places: np.ndarray  # (E,) int64, which is what NumPy counts with fastest

@@ -1,4 +1,4 @@
-"""The text part of the report's page: plots first, then rows to read. It draws only from findings."""
+"""The text part of the report's page: plots first, then rows to read, all from findings."""
 
 from __future__ import annotations
 

@@ -43,9 +43,8 @@ def labels(p: Prose) -> list[Finding]:
         return [not_judged("useful", "text_label_gap", text)]
     classes = _classes(p)
     out = [_consistent(p, _labelled(p.synthetic, p.label, classes))]
-    if p.training is not None and p.holdout is not None:
-        if p.training.has(p.label) and p.holdout.has(p.label):
-            out.insert(0, _gap(p, classes))
+    if len(p.sets) == 3 and all(c.has(p.label) for c in p.sets):
+        out.insert(0, _gap(p, classes))
     return out
 
 
@@ -206,7 +205,8 @@ def rewards(p: Prose) -> list[Finding]:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    return values[np.isfinite(values)]
+    finite: np.ndarray = values[np.isfinite(values)]
+    return finite
 
 
 def _reward_plot(values: dict[str, np.ndarray]) -> dict[str, Json]:

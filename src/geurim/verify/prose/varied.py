@@ -76,7 +76,7 @@ def distinct_words(p: Prose) -> list[Finding]:
             for own in parts.texts
         ]
         what = {1: "words", 2: "pairs of words", 3: "runs of three words"}[n]
-        text = f"Of the {what} in {fewest:,} words of text, {{}} are different"
+        text = f"Of the {what} in groups of {fewest:,} words, {{}} are different"
         out.append(_finding(p, name, values, _relative, percent, text))
     return out
 
