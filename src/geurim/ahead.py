@@ -8,6 +8,7 @@ nothing is paid for that cannot be needed.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,23 +30,30 @@ _BATCH = 1_024  # rows handed on at once
 
 @dataclass(kw_only=True)
 class _Count:
-    """How far a run has come."""
+    """How far a run has come, and how many draws may have been started."""
 
     wanted: int | None  # None: as many as the given rows yield
+    guess: float  # rows of a draw, before any was seen
     kept: int = 0
     drawn: int = 0
     barren: int = 0  # draws since the last kept row
+    allowed: int = 0  # draws
 
-    def more(self, pending: int) -> bool:
-        """Whether another draw could be needed, if all those under way are kept."""
-        if self.wanted is None:
-            return True
-        each = max(1.0, self.kept / self.drawn) if self.drawn else 1.0
-        return self.kept + pending * each < self.wanted
+    def allow(self) -> None:
+        """Allow what could be needed if the next draws give as much as those so far.
 
-    def surely(self, have: int, last: int) -> bool:
-        """Whether the last of draws with `have` rows is needed, however many are kept before it."""
-        return self.wanted is None or have - last < self.wanted - self.kept >= have
+        It follows from the draws before alone, whichever was ready first: a run that is repeated
+        makes the same draws.
+        """
+        if self.wanted is not None:
+            each = max(1.0, (self.kept + self.guess) / (self.drawn + 1)) if self.splits else 1.0
+            needed = math.ceil((self.wanted - self.kept) / each)
+            self.allowed = max(self.allowed, self.drawn + needed)
+
+    @property
+    def splits(self) -> bool:
+        """Whether a draw may give several rows."""
+        return self.guess > 1
 
     @property
     def done(self) -> bool:
@@ -59,15 +67,18 @@ def draw_ahead(
     rows: int | None,
     blocks: int | None,
     ahead: int,
+    guess: float = 1.0,
     keep: Keep | None = None,
     progress: Progress = quiet,
 ) -> Iterator[pa.RecordBatch]:
     """Exactly `rows` rows (None: what `blocks` blocks give), in batches of `schema`.
 
-    `draw(i)`: the rows of block i, called from up to `ahead` threads. Raises SamplingError, with
+    `draw(i)`: the rows of block i, called from up to `ahead` threads. `guess`: about how many rows
+    a draw gives; above 1 where it may give several. Raises SamplingError, with
     the counts, when too many draws in a row give nothing.
     """
-    count = _Count(wanted=rows)
+    count = _Count(wanted=rows, guess=guess)
+    count.allow()
     keep = keep or _joined
     held: list[pa.RecordBatch] = []
     pending: deque[Future[pa.RecordBatch]] = deque()
@@ -78,7 +89,7 @@ def draw_ahead(
         while not count.done:
             while (
                 len(pending) < 2 * ahead
-                and count.more(len(pending))
+                and (rows is None or started < count.allowed)
                 and (blocks is None or started < blocks)
             ):
                 pending.append(pool.submit(draw, started))
@@ -86,18 +97,13 @@ def draw_ahead(
             if not pending:
                 break
             batches = [pending.popleft().result()]
-            have = batches[0].num_rows
-            # Only draws that are needed even if all rows before them are kept: what `keep` is
-            # given, and so what it remembers, must not depend on which draw was ready first.
-            while pending and _ready(pending[0]) and len(batches) < _BATCH:
-                have += (more := pending[0].result()).num_rows
-                if not count.surely(have, more.num_rows):
-                    break
+            while not count.splits and len(batches) < _BATCH and pending and _ready(pending[0]):
                 batches.append(pending.popleft().result())
             some = keep(batches)
             if rows is not None:
                 some = some.slice(0, rows - count.kept)
             _add(count, len(batches), some.num_rows)
+            count.allow()
             held.append(some)
             if sum(b.num_rows for b in held) >= _BATCH:
                 yield _joined(held, schema)

@@ -178,6 +178,11 @@ class Fitted(abc.ABC):
         """Of a `partial` generator: how many blocks may be drawn at once, by threads."""
         return 1
 
+    @property
+    def guess(self) -> float:
+        """Of a `partial` generator: about how many rows a draw gives; above 1 if several."""
+        return 1.0
+
     @abc.abstractmethod
     def draw(
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None

@@ -131,6 +131,7 @@ def sample(
                 rows=None if once else rows,
                 blocks=rows if once else None,
                 ahead=fitted.ahead,
+                guess=fitted.guess,
                 keep=keep,
                 progress=progress,
             ),

@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from scripted_server import Asked, Cut, Said, Scripted
 
 import geurim
 from geurim.errors import SettingError
@@ -23,6 +22,7 @@ from geurim.generators.text.sandbox import Sandbox
 from geurim.generators.text.teacher import Teacher
 from geurim.generators.text.templates import vote
 from geurim.rows import read_rows
+from scripted_server import Asked, Cut, Said, Scripted
 
 try:
     SANDBOX: Sandbox | None = Sandbox.find()
@@ -245,7 +245,7 @@ def test_wizardlm_evolves_by_every_way_and_notes_the_depth(tmp_path: Path) -> No
     ways = {"constraint", "deepen", "concretize", "reasoning", "input", "breadth"}
     assert {r["method"] for r in rows} == ways
     assert told.count("by 10 to 20 words") > 20 and "rarer" in told
-    depth = {p: 0 for p in PROMPTS["instruction"].to_pylist()}
+    depth = dict.fromkeys(PROMPTS["instruction"].to_pylist(), 0)
     depth |= {r["instruction"]: r["depth"] for r in rows}
     for r in rows:  # parents of every round stay among the rows
         assert r["depth"] == depth[r["parent"]] + (r["method"] != "breadth")

@@ -38,6 +38,7 @@ from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.teacher import Teacher
 
 REJECTED = b"geurim.rejected"
+_ITEMS = 5  # entries of a list, before one was seen: few are asked for at first
 _Row = dict[str, Any]
 
 
@@ -121,6 +122,11 @@ class FittedText(Fitted):
             if isinstance(column, Fixed | Compute) and column.refers <= set(row):
                 row[name] = value(name, column, Scope(row=row, seed=0))()
         return row
+
+    @property
+    def guess(self) -> float:
+        splits = sum(isinstance(c, Items) for c in self.columns.values())
+        return float(_ITEMS**splits)
 
     def grown(self, rows: pa.Table) -> FittedText:
         """The same generator whose growing source has these rows as well."""
