@@ -78,12 +78,12 @@ def verify_text(
     `synthetic`, `real`, `before` (the rows before curation), `rejects` (what curation dropped,
     with `reason`) and `contamination` (texts of benchmarks): a Source, a path or a frame each.
     `holdout`: real texts that no prompt showed; without it `real` is cut in two. `column`: the text
-    column, or several that are joined; None takes the longest text, lists of turns joined. `label`: the
-    column that a classifier would predict. `quotas`: column -> value -> share (or count) asked for.
-    `score`: the column of rewards, guessed by its name if None. `embedder`: texts -> (N, D) vectors
-    for the classifier, the Vendi score and the clusters, in place of hashed n-grams. `checks`:
-    names of measures or questions. At most 10,000 texts of each set (twice that of real ones) are
-    compared, drawn by lot with `seed`, and 8,000 characters of each.
+    column, or several that are joined; None takes the longest text, lists of turns joined.
+    `label`: the column that a classifier would predict. `quotas`: column -> value -> share (or
+    count) asked for. `score`: the column of rewards, guessed by its name if None. `embedder`: texts
+    -> (N, D) vectors for the classifier, the Vendi score and the clusters, not hashed n-grams.
+    `checks`: names of measures or questions. At most 10,000 texts of each set (20,000 real ones)
+    are compared, drawn by lot with `seed`, and 8,000 characters of each.
     Raises SchemaError (no such column), DataError (no rows), SettingError.
     """
     chosen = pick(TEXT_MEASURES, checks)

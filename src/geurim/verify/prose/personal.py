@@ -30,7 +30,7 @@ def personal(p: Prose) -> list[Finding]:
     if not kinds:
         out = [_kind(p, "", [0] * len(p.sets), made)]
     if p.seeds is not None:
-        out.append(_survivors(p, made))
+        out.append(_survivors(p, made, real))
     return out
 
 
@@ -98,8 +98,8 @@ def _masked(texts: Texts, rows: list[int]) -> list[str]:
     return out
 
 
-def _survivors(p: Prose, made: dict[str, list[int]]) -> Finding:
-    halves = [_values(c.texts, flagged(c.texts)) for c in p.sets[1:]]
+def _survivors(p: Prose, made: dict[str, list[int]], real: list[dict[str, list[int]]]) -> Finding:
+    halves = [_values(c.texts, f) for c, f in zip(p.sets[1:], real, strict=True)]
     # What stands in both halves is written by many: an office's address, nobody's secret.
     known = halves[0] ^ halves[1]
     own = _values(p.synthetic.texts, made)
