@@ -19,8 +19,10 @@ from geurim.generators.text.checks import (
     Grounded,
     JsonSchema,
     Parses,
+    Passes,
     PythonRuns,
     Regex,
+    Register,
     SqlRuns,
     check,
     text_of,
@@ -86,6 +88,40 @@ CASES: list[tuple[Check, dict[str, Any], list[Any], list[tuple[Any, str]]]] = [
         {},
         ["AB-1", "ZZ-007"],
         [("AB-1 ", "AB-1"), ("xAB-1", "match"), ("AB-1\n", "match"), ("", "match")],
+    ),
+    (
+        Passes(step="leaks"),
+        {},
+        ["Explain why the sky is blue.", "하늘이 왜 파란지 설명해 주세요."],
+        [("#Rewritten Prompt#: explain", "prompt leaks"), ("<|im_start|>user", "prompt leaks")],
+    ),
+    (
+        Register(wanted="register"),
+        {"register": "합쇼체"},
+        ["안녕하세요. 오늘은 날씨가 맑습니다. 우산은 필요하지 않습니다. 물이 100도에서 끓습니다."],
+        [
+            ("오늘은 날씨가 맑아요. 우산은 없어도 돼요. 산책하기 좋습니다.", "33%"),
+            ("오늘은 맑다. 우산은 필요하지 않다.", "0%"),
+            ("사과, 배, 수박", "no sentence end"),
+        ],
+    ),
+    (
+        Register(wanted="해요체"),
+        {},
+        ["먼저 물을 끓여요.\n2. 면을 넣고 3분 기다려요.\n\n## 준비물\n- 물 500ml\n- 면\n맛있겠죠?"],
+        [("먼저 물을 끓입니다. 면을 넣습니다.", "0%"), ("물을 끓여. 면을 넣어.", "0%")],
+    ),
+    (
+        Register(wanted="해체"),
+        {},
+        ["오늘 날씨 진짜 좋다. 우산 없어도 돼. 나중에 비 오면 내가 데리러 갈게. 걱정하지 마."],
+        [("오늘은 맑다. 우산은 필요하지 않다.", "nothing else"), ("우산은 없어도 돼요.", "0%")],
+    ),
+    (
+        Register(wanted="문어체"),
+        {},
+        ["기후는 오랜 기간의 평균적인 날씨를 뜻한다. 둘의 차이를 아는 것이 중요하다."],
+        [("기후는 평균 날씨입니다. 날씨는 매일 달라집니다.", "0%"), ("날씨는 매일 달라져.", "0%")],
     ),
     (
         Regex(pattern="[가-힣]+", full=False),
@@ -357,6 +393,8 @@ def test_no_value_makes_a_check_crash(name: str, value: str) -> None:
         "contains": {"text": "x"},
         "grounded": {"passage": PASSAGE},
         "parses": {"language": "sql"},
+        "register": {"wanted": "해요체"},
+        "passes": {"step": "alpaca"},
     }
     reason = check(name, **settings[name]).check(value, {})
     assert reason is None or reason.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -50,11 +50,16 @@ class Asking(Column):
         schema: Mapping[str, Json] | None = None,
         raw: bool = False,
         again: int = 0,
+        lot: int | None = None,
     ) -> Callable[[], Answer]:
-        """Send a request; the answer is waited for when it is called for."""
+        """Send a request; the answer is waited for when it is called for.
+
+        `lot`: the repetition whose teacher is asked, where one is taken by lot; else its own.
+        """
         assert scope.live is not None
         live, number = scope.live, scope.number(name, again)
-        teacher = live.teacher_name(self.teacher, number)
+        chosen = number if lot is None else scope.number(name, lot)
+        teacher = live.teacher_name(self.teacher, chosen)
         request = Request(
             messages=messages,
             model=live.session.teachers[teacher].model,
@@ -63,7 +68,7 @@ class Asking(Column):
             sample=number,
             raw=raw,
         )
-        future = live.session.ask(request, teacher)
+        future = live.session.ask(request, teacher, place=scope.place)
 
         def wait() -> Answer:
             try:
@@ -116,9 +121,8 @@ class Asking(Column):
                         {"role": "assistant", "content": text},
                         {"role": "user", "content": wish},
                     )
-                    wait = self.ask(
-                        name, scope, talk, schema=schema, again=again * 100 + attempt + 1
-                    )
+                    nth = again * 100 + attempt + 1
+                    wait = self.ask(name, scope, talk, schema=schema, again=nth, lot=again)
             raise Dropped(name, f"not of the schema after {self.repairs} repairs: {fault}")
 
         return finish
@@ -569,9 +573,7 @@ class Loop(Column):
         for number in range(1, self.most + 1):
             row = {**scope.row, "previous": rounds[-1] if rounds else None, "round": number}
             for inner, column in self.columns.items():
-                here = Scope(
-                    row=row, seed=scope.seed, live=scope.live, path=f"{scope.path}{name}/{number}/"
-                )
+                here = replace(scope, row=row, path=f"{scope.path}{name}/{number}/")
                 try:
                     row[inner] = value(inner, column, here)()
                 except Dropped as error:

@@ -43,6 +43,7 @@ __all__ = [
     "Passes",
     "PythonRuns",
     "Regex",
+    "Register",
     "SqlRuns",
     "Unjudged",
     "check",
@@ -282,6 +283,63 @@ class Grounded(Check):
         return None
 
 
+REGISTERS: Mapping[str, tuple[str, ...]] = {
+    "합쇼체": ("hapsyo",),
+    "해요체": ("haeyo",),
+    "해체": ("hae", "plain"),  # among friends both are heard: 맛있다. 또 가자.
+    "반말": ("hae", "plain"),
+    "해라체": ("plain",),
+    "문어체": ("plain", "noun"),
+    "음슴체": ("noun",),
+}
+"""Registers of Korean, and the endings that they take; the first has to be there."""
+
+_MORE_HAE = "[돼마려여켜져쳐셔겨혀춰꿔내개]"  # at the end of a sentence that has its mark
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register(Check):
+    """The sentences of a Korean text end in the register wanted: 합쇼체, 해요체, 해체, 문어체 …
+
+    Of the sentences whose end tells a register, at least a share `least` has the one wanted.
+    Headings, list items without a verb and quotations that end otherwise weigh little that way.
+    """
+
+    name: ClassVar[str] = "register"
+    wanted: str  # one of REGISTERS: a column, a template or the name itself
+    least: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not 0 < self.least <= 1:
+            raise SettingError(f"least out of range: {self.least}. Give more than 0, at most 1.")
+
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        wanted = text_of(self.wanted, row)
+        if wanted not in REGISTERS:
+            raise SettingError(f"Unknown register: {wanted!r}.{near_to(wanted, REGISTERS)}")
+        counts, endings = register_counts(value), REGISTERS[wanted]
+        total = sum(counts.values())
+        if not total:
+            return f"no sentence end tells a register: {shown(value)}"
+        share = sum(counts[e] for e in endings) / total
+        if share >= self.least and counts[endings[0]]:
+            return None
+        if share >= self.least:
+            return f"none of its {total} sentence ends is {wanted} and nothing else"
+        return f"{share:.0%} of its {total} sentence ends are {wanted} (at least {self.least:.0%})"
+
+
+def register_counts(text: str) -> dict[str, int]:
+    """How many sentences of a Korean text end in each register, of those that tell one."""
+    from geurim.noise.measures import REGISTER_ENDS
+    from geurim.noise.sheet import END, lay_out
+
+    sheet, _ = lay_out([text])
+    counts = {n: len(re.findall(pattern, sheet.text)) for n, pattern in REGISTER_ENDS.items()}
+    counts["hae"] += len(re.findall(rf"{_MORE_HAE}{END}(?=[.!?~])", sheet.text))
+    return counts
+
+
 @dataclass(frozen=True, kw_only=True)
 class Passes(Check):
     """The value passes a step of curation that judges each text by itself (alpaca, leaks, …).
@@ -314,6 +372,7 @@ CHECKS: Mapping[str, type[Check]] = {
     for kind in (
         *(JsonSchema, Regex, PythonRuns, SqlRuns, ExactAnswer, Contains, Grounded, Parses),
         Passes,
+        Register,
     )
 }
 

@@ -44,6 +44,7 @@ class Scope:
     seed: int  # of this row: 63 bits
     live: Live | None = None
     path: str = ""  # within loops: "drafts/0/"
+    place: int = 0  # of the row among those under way: the first begun is finished first
 
     def number(self, name: str, again: int = 0) -> int:
         """A number of this row, this column and this repetition alone; it tells requests apart."""
@@ -331,6 +332,7 @@ TYPES: Mapping[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "texts": pa.list_(pa.string()),
     "numbers": pa.list_(pa.float64()),
+    "messages": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
     "integers": pa.list_(pa.int64()),
 }
 """The types that a computed column can declare."""
@@ -344,6 +346,11 @@ def as_type(value: Any, kind: pa.DataType) -> Any:
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise ValueError(f"{shown(value)} is no list")
         return [as_type(v, kind.value_type) for v in value]
+    if pa.types.is_struct(kind):
+        names = {f.name for f in kind}
+        if not isinstance(value, Mapping) or set(value) != names:
+            raise ValueError(f"{shown(value)} does not have just {', '.join(sorted(names))}")
+        return {f.name: as_type(value[f.name], f.type) for f in kind}
     if pa.types.is_string(kind):
         return value if isinstance(value, str) else str(value)
     if pa.types.is_boolean(kind):
@@ -357,17 +364,18 @@ def as_type(value: Any, kind: pa.DataType) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Compute(Column):
-    """An expression over the row, or a template (`text:`) filled from it."""
+    """An expression over the row, of a `type`, or of the shape of a JSON schema (`structured`)."""
 
     kind: ClassVar[str] = "compute"
-    keys: ClassVar[tuple[str, ...]] = ("type",)
+    keys: ClassVar[tuple[str, ...]] = ("type", "structured")
 
     expression: Expression
     declared: str = "text"
+    shape: pa.DataType | None = None  # instead of `declared`
 
     @property
     def type(self) -> pa.DataType:
-        return TYPES[self.declared]
+        return self.shape or TYPES[self.declared]
 
     @property
     def needs(self) -> frozenset[str]:
@@ -377,19 +385,28 @@ class Compute(Column):
         try:
             value = as_type(self.expression.value(scope.row), self.type)
         except (ValueError, TypeError) as error:
+            declared = "structured" if self.shape else self.declared
             raise SettingError(
-                f"columns.{name}: the value is not of type {self.declared!r}: {error}. Declare "
+                f"columns.{name}: the value is not of type {declared!r}: {error}. Declare "
                 f"another `type`: {', '.join(TYPES)}."
             ) from error
         return lambda: value
 
     @classmethod
     def parse(cls, node: Node) -> Compute:
-        kind = node.get("type")
+        kind, shape = node.get("type"), node.get("structured")
         declared = kind.text() if kind else "text"
+        if kind and shape:
+            raise node.error("`type` and `structured` exclude each other. Leave one out.")
         if kind and declared not in TYPES:
             raise kind.error(f"{declared!r} is no type. Choose one of: {', '.join(TYPES)}.")
-        return cls(expression=Expression.of(node.need("compute")), declared=declared)
+        from geurim.generators.text.asked import schema_type
+
+        return cls(
+            expression=Expression.of(node.need("compute")),
+            declared=declared,
+            shape=schema_type(dict(shape.mapping())) if shape else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

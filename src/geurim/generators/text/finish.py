@@ -1,4 +1,4 @@
-"""What stands beside the rows of a run: training form, report, data card; and its sources opened."""
+"""What stands beside the rows of a run: training form, report, data card; and opening sources."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _train(
     form = output.form if output else "text"
     mapping = dict(output.columns) if output else {"text": recipe.text[-1]}
     rows, share = source, 1.0
-    if recipe.mix:
+    if recipe.mix and recipe.mix.source in fitted.tables:
         rows, share = _mixed(fitted, source, recipe.mix, mapping, seed)
     write(convert(rows, form, mapping=mapping or None), work / "train.jsonl", progress=progress)
     words = _card(fitted, source.lineage, fold, usage, recipe_text, share, source.rows or 0)
@@ -103,6 +103,7 @@ def _mixed(
     names = list(dict.fromkeys(mapping.values())) or list(source.schema.names)
     fields = [source.schema.field(n) for n in names]
     schema = pa.schema([*fields, pa.field("synthetic", pa.bool_())])
+    there = _real_columns(mix, table.schema, names)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_MIX,)))
     chosen = table.take(pa.array(np.sort(rng.choice(table.num_rows, needed, replace=False))))
 
@@ -114,8 +115,8 @@ def _mixed(
             )
         for batch in chosen.to_batches():
             own = [
-                batch.column(mix.columns.get(f.name, f.name)).cast(f.type)
-                if mix.columns.get(f.name, f.name) in batch.schema.names
+                batch.column(there[f.name]).cast(f.type)
+                if f.name in there
                 else pa.nulls(batch.num_rows, f.type)
                 for f in fields
             ]
@@ -130,6 +131,23 @@ def _mixed(
     )
     mixed = Source(schema=schema, lineage=lineage, read=read, rows=made + needed)
     return mixed, MixRatio.share(made, needed)
+
+
+def _real_columns(mix: Mix, schema: pa.Schema, names: list[str]) -> dict[str, str]:
+    """The recipe's column -> that of the real rows; a single text is found by itself."""
+    from geurim.formats import text_columns
+
+    wanted = {name: mix.columns.get(name, name) for name in names}
+    found = {name: column for name, column in wanted.items() if column in schema.names}
+    if found:
+        return found
+    if len(names) > 1:
+        raise DataError(
+            f"The real rows in {mix.source!r} have none of the columns "
+            f"{', '.join(wanted.values())}, but {', '.join(schema.names)}. Rename theirs, or say "
+            "under mix.columns which is which."
+        )
+    return {names[0]: text_columns(schema)[0]}
 
 
 def real_rows(mix: Mix, synthetic: int) -> int:

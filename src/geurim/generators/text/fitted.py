@@ -32,6 +32,7 @@ from geurim.generators.text.columns import (
     Rows,
     Scope,
 )
+from geurim.generators.text.keys import Keyed
 from geurim.generators.text.live import Live
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.teacher import Teacher
@@ -67,6 +68,8 @@ class FittedText(Fitted):
         columns = _bound(recipe.columns, tables)
         kinds: dict[str, pa.DataType] = {}
         for name, column in columns.items():
+            if isinstance(column, Keyed):
+                columns[name] = column = column.bound(name, kinds)
             kinds[name] = _type(name, column, kinds)
         shown = [n for n in recipe.spec["columns"] if n[0] != "_" and not columns[n].silent]
         schema = pa.schema([(n, kinds[n]) for n in shown])
@@ -78,7 +81,10 @@ class FittedText(Fitted):
             recipe=recipe,
             tables=dict(tables),
             columns=columns,
-            run={"rows": 0, **{n: t.num_rows for n, t in tables.items()}},
+            run={
+                "rows": 0,
+                **{n: tables[n].num_rows if n in tables else 0 for n in recipe.sources},
+            },
         )
 
     @contextmanager
@@ -174,12 +180,13 @@ class FittedText(Fitted):
     def _row(self, seed: int, start: _Row) -> tuple[list[_Row], list[dict[str, Json]]]:
         """What one draw gives: kept rows, and rejects."""
         rows, rejects = [(seed, start)], []
+        place = next(self.live.numbers) if self.live else 0
         for names in self._levels:
             column = self.columns[names[0]]
             if isinstance(column, Items):
                 rows = [split for row in rows for split in _split(names[0], column, *row)]
                 continue
-            begun = [(s, row, self._begin(names, s, row)) for s, row in rows]
+            begun = [(s, row, self._begin(names, s, row, place)) for s, row in rows]
             rows = []
             for s, row, finishes in begun:
                 try:
@@ -190,9 +197,9 @@ class FittedText(Fitted):
                 rows.append((s, {**row, **found}))
         return [row for _, row in rows], rejects
 
-    def _begin(self, names: list[str], seed: int, row: _Row) -> dict[str, Any]:
+    def _begin(self, names: list[str], seed: int, row: _Row, place: int) -> dict[str, Any]:
         """Start columns of a row; a fault at the start is kept until the row's turn."""
-        scope = Scope(row=row, seed=seed, live=self.live)
+        scope = Scope(row=row, seed=seed, live=self.live, place=place)
         begun: dict[str, Any] = {}
         for name in names:
             if name in row:  # given
@@ -300,5 +307,8 @@ def _profile(schema: pa.Schema, lineage: Lineage, columns: Mapping[str, Column])
             shares = [[v, w / sum(weights)] for v, w in zip(values, weights, strict=True)]
             known = {"role": "category", "categories": shares, "pooled": 0.0}
             known["distinct"] = len(values)
+        elif isinstance(column, Fixed) and not pa.types.is_nested(field.type):
+            known = {"role": "category", "categories": [[column.value, 1.0]], "pooled": 0.0}
+            known["distinct"] = 1
         found[field.name] = {**known, "missing": 0.0}
     return Profile(schema=schema, lineage=lineage, rows=0, columns=found)

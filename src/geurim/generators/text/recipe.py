@@ -34,6 +34,7 @@ from geurim.generators.text.columns import (
     Require,
     Rows,
 )
+from geurim.generators.text.keys import Key, Keyed, Wrote
 from geurim.generators.text.spec import Node, parse_yaml, read_yaml
 from geurim.generators.text.teacher import Teacher
 from geurim.generators.text.templates import Expression, Template
@@ -54,6 +55,9 @@ KINDS: tuple[type[Column], ...] = (
     Items,
     Loop,
     Noisy,
+    Key,
+    Keyed,
+    Wrote,
 )
 """The kinds of column; a column's entry has exactly one of these keys."""
 
@@ -382,6 +386,8 @@ class Recipe(Generator):
             given.setdefault(next(iter(self.sources)), source)
         tables, parents = {}, []
         for name, own in self.sources.items():
+            if self.mix and name == self.mix.source and not (given.get(name) or own):
+                continue  # real rows to mix in may be left out
             same = own.get("same") if isinstance(own, Mapping) else None
             found = given.get(name) or given.get(str(same)) or self._own_source(str(same or name))
             tables[name] = found.to_arrow()
@@ -439,6 +445,9 @@ def parse_columns(node: Node, outer: Sequence[str] = ()) -> dict[str, Column]:
     columns = {n: c.among(columns) if isinstance(c, Checked) else c for n, c in columns.items()}
     if not columns:
         raise node.error("there is no column. Give at least one.")
+    for name, column in columns.items():
+        if isinstance(column, Wrote):
+            columns[name] = column.among(columns, node.need(name))
     if not outer:  # columns of a loop may also name those outside, which are checked there
         for name, column in columns.items():
             for other in column.refers - set(columns) - {"run"}:

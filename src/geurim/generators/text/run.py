@@ -6,6 +6,7 @@ started again with the same call: it asks for nothing that was answered, and giv
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import secrets
@@ -143,7 +144,7 @@ def _fit(recipe: Recipe, seed: int, progress: Progress) -> FittedText:
 def _check_mix(fitted: FittedText, rows: int | None) -> None:
     """Refuse now what the mix would refuse after the long work."""
     mix = fitted.recipe.mix
-    if mix is None or rows is None:
+    if mix is None or rows is None or mix.source not in fitted.tables:
         return
     needed, there = real_rows(mix, rows), fitted.tables[mix.source].num_rows
     if needed > there:
@@ -365,7 +366,7 @@ class _Run:
     def _wanted_of_each(self) -> dict[tuple[Any, ...], int]:
         """Rows of each combination of the quota's values, adding up to the rows wanted."""
         assert self.wanted is not None
-        shares: dict[tuple[Any, ...], float] = {(): 1.0}
+        parts: list[dict[Any, float]] = []
         for name, wish in self.recipe.quota.items():
             known = self.fitted.profile.columns[name]
             if known["role"] != "category":
@@ -375,13 +376,8 @@ class _Run:
             unknown = [v for v in part if v not in values]
             if unknown:
                 raise SettingError(f"quota.{name}: {unknown[0]!r} is none of its values: {values}.")
-            total = sum(part.values())
-            shares = {
-                (*combo, value): share * weight / total
-                for combo, share in shares.items()
-                for value, weight in part.items()
-            }
-        return _apportioned(shares, self.wanted)
+            parts.append({v: w / sum(part.values()) for v, w in part.items()})
+        return _apportioned(parts, self.wanted)
 
     def _selected(self, path: Path) -> Source:
         """The rows that the recipe selects, as the folder's data file."""
@@ -430,13 +426,43 @@ def _where(source: Source, mask: np.ndarray) -> Source:
     )
 
 
-def _apportioned(shares: Mapping[Any, float], rows: int) -> dict[Any, int]:
-    """Whole numbers near the shares that add up to `rows` (largest remainders)."""
-    exact = {k: s * rows for k, s in shares.items()}
-    counts = {k: int(v) for k, v in exact.items()}
-    left = rows - sum(counts.values())
-    for key in sorted(exact, key=lambda k: counts[k] - exact[k])[:left]:
-        counts[key] += 1
+def _apportioned(parts: Sequence[Mapping[Any, float]], rows: int) -> dict[tuple[Any, ...], int]:
+    """Rows of each combination of values; `parts` are the shares of the values of each column.
+
+    They add up to `rows`, and each column's own rows are those of its shares by largest remainders:
+    rounding combinations by themselves would give one value of a column all that is left over. A
+    combination lies within one row of its share but where the columns' own counts forbid it.
+    """
+    owed = [_largest_remainders(np.array(list(p.values())) * rows) for p in parts]
+    exact = np.array(float(rows))
+    for part in parts:
+        exact = np.multiply.outer(exact, np.array(list(part.values())))
+    counts = np.floor(exact + 1e-9).astype(int)
+    for axis, wanted in enumerate(owed):
+        others = tuple(i for i in range(len(parts)) if i != axis)
+        wanted -= counts.sum(axis=others)
+    for _ in range(rows - int(counts.sum())):
+        # The combination that lacks most; of those alike the one whose values are owed most.
+        lacks = np.where(exact > 0, np.round(exact - counts, 9), -np.inf)
+        debt = np.zeros_like(exact)
+        for axis, wanted in enumerate(owed):
+            shape = [-1 if i == axis else 1 for i in range(len(parts))]
+            debt = debt + np.where(wanted > 0, wanted, -np.inf).reshape(shape)
+        lacks = np.where(debt > 0, lacks, -np.inf)
+        best = np.flatnonzero(lacks == lacks.max())
+        at = np.unravel_index(best[np.argmax(debt.ravel()[best])], exact.shape)
+        counts[at] += 1
+        for axis, wanted in enumerate(owed):
+            wanted[at[axis]] -= 1
+    combos = itertools.product(*parts)
+    return dict(zip(combos, counts.ravel().tolist(), strict=True))
+
+
+def _largest_remainders(exact: np.ndarray) -> np.ndarray:
+    """Whole numbers near `exact` that add up to the same."""
+    counts: np.ndarray = np.floor(exact + 1e-9).astype(int)
+    left = round(float(exact.sum())) - int(counts.sum())
+    counts[np.argsort(counts - exact, kind="stable")[:left]] += 1
     return counts
 
 

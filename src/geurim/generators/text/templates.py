@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -38,6 +38,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     env.filters["same_as"] = _same_as
     env.filters["lines_with"] = _lines_with
     env.globals.pop("lipsum", None)
+    env.filters["turns"] = turns
     return env
 
 
@@ -80,6 +81,12 @@ def vote(answers: Sequence[str]) -> dict[str, Any]:
     if not ranked or (len(ranked) > 1 and len(ranked[1]) == len(ranked[0])):
         return {"answer": "", "votes": len(ranked[0]) if ranked else 0, "of": len(answers)}
     return {"answer": ranked[0][0], "votes": len(ranked[0]), "of": len(answers)}
+
+
+def turns(exchanges: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Exchanges, each with `user` and `assistant`, as messages of role and content."""
+    roles = ("user", "assistant")
+    return [{"role": r, "content": e[r]} for e in exchanges for r in roles]
 
 
 @dataclass(frozen=True)
