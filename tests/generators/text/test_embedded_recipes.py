@@ -55,7 +55,9 @@ def short(spec: Any) -> Any:
 
 
 def passage() -> pa.Table:
-    text = "The Gaon Library opened in 1987. It holds 45,000 books and a reading hall of glass. " * 3
+    text = (
+        "The Gaon Library opened in 1987. It holds 45,000 books and a reading hall of glass. " * 3
+    )
     names = ("text", "passage", "title", "source", "question", "answer", "instruction")
     return pa.table({name: [text] for name in names})
 
