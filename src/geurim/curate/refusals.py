@@ -128,7 +128,8 @@ STOP_WORDS = (
     "same shall she should so some such sure than thank thanks that the their theirs them then "
     "there these they this those though to too under until up us very was we well were what when "
     "where whether which while who whom whose why will with would yes yet you your yours "
-    "그 그것 그건 그게 그냥 그래 그래서 그러나 그런 그럼 그리고 네 넵 또 또는 및 아 아니 아니요 아뇨 예 음 이 "
+    "그 그것 그건 그게 그냥 그래 그래서 그러나 그런 그럼 그리고 네 넵 또 또는 및 아 아니 "
+    "아니요 아뇨 예 음 이 "
     "이건 이것 이게 이런 저 저것 저는 저런 제 좀 즉 혹은 하지만"
 ).split()
 """Words that say nothing by themselves, English and Korean."""
@@ -154,6 +155,7 @@ class Hollow(RowStep):
         return reasons_at(len(texts), np.array(at, np.int64), why)
 
 
+# Of I'm, it's, don't.
 _ENDINGS = (
     "s",
     "t",
