@@ -303,7 +303,9 @@ def _given_table(fitted: Fitted, given: Any) -> pa.Table:
     """The given rows, in the types of the columns they name."""
     from geurim.read import as_source
 
-    table = as_source(given).to_arrow()
+    # Rows of a source that a recipe walks through may be nested; they come as a table.
+    nested = fitted.partial and isinstance(given, pa.Table)
+    table = given if nested else as_source(given).to_arrow()
     unknown = [n for n in table.column_names if n not in fitted.schema.names]
     if unknown or not table.column_names:
         raise SettingError(
