@@ -1,6 +1,6 @@
 """An OpenAI- and Anthropic-compatible server of known capacity that misbehaves on purpose.
 
-In a test: `with Misbehaving(latency=0.02, burst=(500, 1.0)) as server: server.url ... server.stats`.
+In a test: `with Misbehaving(latency=0.02, burst=(500, 1.0)) as server:`, then its `url`, `stats`.
 By itself: `python tests/misbehaving_server.py --port 8900 --latency 0.2 --slots 64`.
 What it answers depends on the request's last message alone, so that two runs can be compared.
 """

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from geurim.contract import Event, Progress, quiet
-from geurim.errors import SamplingError
+from geurim.errors import BudgetExceeded, SamplingError
 
 Keep = Callable[[Sequence[pa.RecordBatch]], pa.RecordBatch]
 """What is kept of some blocks' rows; it is given them in order, and may remember them."""
@@ -42,6 +42,10 @@ class _Count:
             return True
         each = max(1.0, self.kept / self.drawn) if self.drawn else 1.0
         return self.kept + pending * each < self.wanted
+
+    def surely(self, have: int, last: int) -> bool:
+        """Whether the last of draws with `have` rows is needed, however many are kept before it."""
+        return self.wanted is None or have - last < self.wanted - self.kept >= have
 
     @property
     def done(self) -> bool:
@@ -82,7 +86,13 @@ def draw_ahead(
             if not pending:
                 break
             batches = [pending.popleft().result()]
-            while pending and pending[0].done() and len(batches) < _BATCH:
+            have = batches[0].num_rows
+            # Only draws that are needed even if all rows before them are kept: what `keep` is
+            # given, and so what it remembers, must not depend on which draw was ready first.
+            while pending and _ready(pending[0]) and len(batches) < _BATCH:
+                have += (more := pending[0].result()).num_rows
+                if not count.surely(have, more.num_rows):
+                    break
                 batches.append(pending.popleft().result())
             some = keep(batches)
             if rows is not None:
@@ -95,6 +105,10 @@ def draw_ahead(
             _tell(progress, count)
         if held:
             yield _joined(held, schema)
+    except BudgetExceeded:
+        if held:  # they are paid for
+            yield _joined(held, schema)
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -109,6 +123,10 @@ def _add(count: _Count, drawn: int, kept: int) -> None:
             f"{count.wanted:,} rows were kept of {count.drawn:,} drawn. Look at the rejects for "
             "the reasons, loosen the step that gives them, or ask for fewer rows."
         )
+
+
+def _ready(draw: Future[pa.RecordBatch]) -> bool:
+    return draw.done() and draw.exception() is None
 
 
 def _tell(progress: Progress, count: _Count) -> None:

@@ -13,7 +13,6 @@ Columns that a form does not use stay beside it: scores, the passage an answer r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from geurim import turns as dialogue
 from geurim.contract import Progress, Source, quiet
 from geurim.errors import DataError, SettingError
 from geurim.rows import read_rows
+from geurim.texts import FORMS, SPOKEN, form_of, text_columns, texts_of
 from geurim.turns import ASSISTANT, SYSTEM, USER, Turns
 
 __all__ = [
@@ -38,22 +38,8 @@ __all__ = [
     "texts_of",
 ]
 
-_MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-_SHAREGPT = pa.list_(pa.struct([("from", pa.string()), ("value", pa.string())]))
-_PAIR = ("prompt", "chosen", "rejected")
-
-FORMS: dict[str, pa.Schema] = {
-    "alpaca": pa.schema([(n, pa.string()) for n in ("instruction", "input", "output")]),
-    "sharegpt": pa.schema([("conversations", _SHAREGPT)]),
-    "messages": pa.schema([("messages", _MESSAGES)]),
-    "preference": pa.schema([(n, pa.string()) for n in _PAIR]),
-    "preference-messages": pa.schema([(n, _MESSAGES) for n in _PAIR]),
-    "text": pa.schema([("text", pa.string())]),
-}
-"""The forms and their columns."""
-
 _PARTS: dict[str, tuple[str, ...]] = {
-    "messages": ("messages", "conversations", "conversation", "dialogue", "dialog", "turns"),
+    "messages": SPOKEN,
     "prompt": ("prompt", "question", "instruction"),
     "chosen": ("chosen",),
     "rejected": ("rejected",),
@@ -293,106 +279,6 @@ def save(
     )
 
 
-def form_of(schema: pa.Schema) -> str | None:
-    """The training form that columns are in (one of FORMS), by their names and types, or None."""
-    kinds = {f.name: f.type for f in schema}
-    keys = {n: dialogue.turn_keys(kind) for n, kind in kinds.items()}
-    if keys.get("messages") == ("role", "content"):
-        return "messages"
-    if keys.get("conversations") == ("from", "value"):
-        return "sharegpt"
-    if {"chosen", "rejected"} <= set(kinds):
-        both = [keys["chosen"], keys["rejected"]]
-        return "preference-messages" if all(both) else None if any(both) else "preference"
-    texts = {n for n, kind in kinds.items() if dialogue.is_text(kind)}
-    if {"instruction", "output"} <= texts:
-        return "alpaca"
-    return "text" if "text" in texts else None
-
-
 def read_form(path: str | Path) -> str | None:
     """The training form that a file is in, or None where it is in none."""
     return form_of(read_rows(path).schema)
-
-
-_PROSE = ("instruction", "input", "output", "question", "answer", "prompt", "response", "query",
-          "completion", "text", "document", "passage", "content", "body", "article", "review",
-          "sentence", "comment", "summary", "title")  # fmt: skip
-
-
-_LABEL = re.compile(
-    r"(?:.*_)?(?:id|key|name|type|kind|category|label|url|date|time|language|source)"
-)
-"""Names of columns that are about a text, not one."""
-
-
-def text_columns(schema: pa.Schema) -> list[str]:
-    """The columns that hold the text a person would read, in reading order.
-
-    Those of the training form where the schema is in one; else columns of dialogues; else columns
-    of text with a usual name (question, answer, review, …); else all columns of text but
-    those about it (id, label, category).
-    Raises DataError where there is none.
-    """
-    form = form_of(schema)
-    if form is not None:
-        return [n for n in FORMS[form].names if n in schema.names]
-    spoken = [f.name for f in schema if dialogue.turn_keys(f.type)]
-    spoken += [n for n in _PARTS["messages"] if n in schema.names and _is_texts(schema.field(n))]
-    texts = [f.name for f in schema if dialogue.is_text(f.type) or _is_texts(f)]
-    usual = [n for n in texts if n.lower() in _PROSE]
-    others = [n for n in texts if not _LABEL.fullmatch(n)]
-    found = spoken or usual or others or texts
-    if not found:
-        raise DataError(
-            f"No column holds text: {', '.join(schema.names) or 'there are no columns'}. "
-            f"Name the column that does."
-        )
-    return found
-
-
-def _is_texts(found: pa.Field) -> bool:
-    return dialogue.is_list(found.type) and dialogue.is_text(found.type.value_type)
-
-
-def texts_of(batch: pa.RecordBatch, column: str | Sequence[str] | None = None) -> pa.StringArray:
-    """One text a row: a column, several, or (None) those that `text_columns` finds.
-
-    Parts and turns are joined by line ends; what is missing or empty is left out, so that a row
-    without any text gives "". A dialogue gives what is said, without who says it.
-    Raises DataError where a column is not there or holds no text.
-    """
-    names = [column] if isinstance(column, str) else list(column or text_columns(batch.schema))
-    for name in names:
-        if name not in batch.schema.names:
-            raise DataError(
-                f"There is no column {name!r}. Choose one of: {', '.join(batch.schema.names)}."
-            )
-    texts = [_flat(batch, n) for n in names]
-    joined = texts[0]
-    for text in texts[1:]:
-        # Not null_handling="skip": where all parts are missing, Arrow then leaves out the row.
-        both = pc.binary_join_element_wise(joined, text, "\n")
-        joined = pc.if_else(
-            pc.equal(text, ""), joined, pc.if_else(pc.equal(joined, ""), text, both)
-        )
-    return joined
-
-
-def _flat(batch: pa.RecordBatch, column: str) -> pa.StringArray:
-    values, kind = batch.column(column), batch.schema.field(column).type
-    if dialogue.is_text(kind):
-        return pc.fill_null(values.cast(pa.string()), "")
-    keys = dialogue.turn_keys(kind)
-    if keys is None and not _is_texts(batch.schema.field(column)):
-        raise DataError(f"Column {column!r} holds no text but {str(kind)[:80]}. Choose another.")
-    lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
-    inner = values.flatten()
-    if keys is not None:
-        place = [f.name for f in inner.type].index(keys[1])
-        inner = inner.flatten()[place]
-    if not dialogue.is_text(inner.type):
-        raise DataError(f"What is said in {column!r} is {str(inner.type)[:80]}, not text.")
-    said = pc.fill_null(inner.cast(pa.string()), "")
-    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
-    return pc.binary_join(pa.ListArray.from_arrays(offsets, said), "\n")

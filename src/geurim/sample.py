@@ -302,10 +302,10 @@ def _checked_rows(rows: int | None, given: pa.Table | None) -> int:
 def _given_table(fitted: Fitted, given: Any) -> pa.Table:
     """The given rows, in the types of the columns they name."""
     from geurim.read import as_source
+    from geurim.rows import read_rows
 
-    # Rows of a source that a recipe walks through may be nested; they come as a table.
-    nested = fitted.partial and isinstance(given, pa.Table)
-    table = given if nested else as_source(given).to_arrow()
+    # Rows of a recipe's source are structs, which tables do not have.
+    table = (read_rows(given) if fitted.partial else as_source(given)).to_arrow()
     unknown = [n for n in table.column_names if n not in fitted.schema.names]
     if unknown or not table.column_names:
         raise SettingError(

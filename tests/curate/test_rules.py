@@ -24,6 +24,7 @@ from geurim.curate import (
     step_class,
 )
 from geurim.curate.personal import KINDS, personal_kinds
+from geurim.curate.toxic import KINDS as TOXIC_KINDS
 from geurim.errors import MissingExtra, SettingError
 
 ALL: list[Step] = [
@@ -54,6 +55,58 @@ def test_any_text_is_judged_alike_one_by_one_and_at_once(texts: list[str]) -> No
     for step in ALL:
         if step != Language(wanted=("en", "ja")):  # the detector is slow
             assert reasons(step, texts, 1) == reasons(step, texts, 1_000)
+
+
+PIECES = [
+    "fuck",
+    "FUCK",
+    "ſhit",
+    "\u212ays",
+    "sorry",
+    "I can't",
+    " help",
+    "죄송",
+    "수 없습니다",
+    "도와드릴",
+    "씨",
+    "발",
+    "병",
+    "신",
+    "년",
+    " ",
+    "\n",
+    "\x0b",
+    "ㅅ",
+    "ㅂ",
+    "ㅣ",
+    "1",
+    "###",
+    " response:",
+    "{{ a }}",
+    "image",
+    "사진",
+    "을",
+    "그려 줘",
+    "given prompt",
+    "é",
+    "공일",
+    "동 3",
+    "www.",
+    "AI 모델로서",
+    ".",
+    "새끼",
+    "이 ",
+    "죽여",
+    "버려",
+]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), max_size=5))
+def test_python_and_re2_read_the_patterns_alike(texts: list[str]) -> None:
+    padded = texts + [""] * 100  # more than a few go to RE2
+    for step in (Refusals(), Leaks(), AlpacaRules(), Personal(), Toxic(kinds=TOXIC_KINDS)):
+        assert reasons(step, texts, 1) == reasons(step, padded, 1_000)[: len(texts)]
 
 
 def test_row_steps_are_row_steps() -> None:

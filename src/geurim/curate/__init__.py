@@ -18,7 +18,7 @@ from geurim.curate.language import Language
 from geurim.curate.novelty import Novelty
 from geurim.curate.personal import Personal
 from geurim.curate.quality import Length, Repetition
-from geurim.curate.refusals import AlpacaRules, Leaks, Refusals
+from geurim.curate.refusals import AlpacaRules, Hollow, Leaks, Refusals
 from geurim.curate.semantic import SemanticDuplicates
 from geurim.curate.toxic import Toxic
 from geurim.errors import SettingError
@@ -28,6 +28,7 @@ STEPS: dict[str, str] = {
     "balance": "geurim.curate.balance:Balance",
     "contamination": "geurim.curate.contamination:Contamination",
     "exact": "geurim.curate.duplicates:ExactDuplicates",
+    "hollow": "geurim.curate.refusals:Hollow",
     "language": "geurim.curate.language:Language",
     "leaks": "geurim.curate.refusals:Leaks",
     "length": "geurim.curate.quality:Length",
@@ -108,6 +109,7 @@ __all__ = [
     "Curated",
     "ExactDuplicates",
     "Filter",
+    "Hollow",
     "Language",
     "Leaks",
     "Length",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 
 _BMP = 0x10000
 _SPACE = 32
-SPACE, LETTER, DIGIT, SYLLABIC, HANGUL = 1, 2, 4, 8, 16
-"""Bits of `classes`. SYLLABIC: scripts in which one character is about one syllable or word."""
+SPACE, LETTER, DIGIT, SYLLABIC, HANGUL, SIGN = 1, 2, 4, 8, 16, 32
+"""Bits of `classes`. SYLLABIC: scripts in which one character is about one syllable or word; SIGN:
+punctuation and symbols."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Characters:
     points: np.ndarray  # (C,) uint32
     offsets: np.ndarray  # (N + 1,) int64
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)
 
@@ -85,8 +86,39 @@ def leaves(value: Any) -> Iterator[str]:
             yield from leaves(part)
 
 
+class _Last:
+    """What was computed of the last batch: steps look at the same one after each other."""
+
+    def __init__(self) -> None:
+        self.known: tuple[pa.StringArray, Characters] | None = None
+
+    def __call__(self, texts: pa.StringArray) -> Characters | None:
+        known = self.known  # one read, so that threads do not mix
+        return known[1] if known is not None and known[0] is texts else None
+
+
+_plain, _folded = _Last(), _Last()
+
+
 def characters(texts: pa.StringArray) -> Characters:
     """The code points of `texts` as they are; a null is an empty text."""
+    chars = _plain(texts)
+    if chars is None:
+        chars = _decoded(texts)
+        _plain.known = texts, chars
+    return chars
+
+
+def folded(texts: pa.StringArray) -> Characters:
+    """The code points of `texts` in NFC, case folded, with white space collapsed and trimmed."""
+    chars = _folded(texts)
+    if chars is None:
+        chars = _fold(texts)
+        _folded.known = texts, chars
+    return chars
+
+
+def _decoded(texts: pa.StringArray) -> Characters:
     if texts.null_count:
         texts = pc.fill_null(texts, "")
     _, offsets, data = texts.buffers()
@@ -98,8 +130,7 @@ def characters(texts: pa.StringArray) -> Characters:
     return Characters(points=points, offsets=np.concatenate([[0], np.cumsum(lengths, dtype="i8")]))
 
 
-def folded(texts: pa.StringArray) -> Characters:
-    """The code points of `texts` in NFC, case folded, with white space collapsed and trimmed."""
+def _fold(texts: pa.StringArray) -> Characters:
     chars = characters(texts)
     if not unicodedata.is_normalized("NFC", chars.points.tobytes().decode("utf-32-le")):
         chars = characters(pc.utf8_normalize(texts, form="NFC"))
@@ -133,13 +164,13 @@ def _select(chars: Characters, keep: np.ndarray) -> Characters:
 
 
 def classes(points: np.ndarray) -> np.ndarray:
-    """(C,) what each code point is: the bits SPACE, LETTER, DIGIT, SYLLABIC, HANGUL."""
+    """(C,) what each code point is: the bits SPACE, LETTER, DIGIT, SYLLABIC, HANGUL, SIGN."""
     table = _classes()
     found: np.ndarray
     if len(points) and points.max() >= _BMP:
-        # Beyond the BMP only ideographs matter: planes 2 and 3. The rest are mostly emoji.
+        # Beyond the BMP only ideographs matter: planes 2 and 3. The rest is taken for emoji.
         ideograph = (points >= 0x20000) & (points < 0x40000)
-        found = np.where(points < _BMP, table[points * (points < _BMP)], 0)
+        found = np.where(points < _BMP, table[points * (points < _BMP)], SIGN)
         found[ideograph] = LETTER | SYLLABIC
         return found.astype(np.uint8)
     found = table[points]
@@ -182,6 +213,8 @@ def _classes() -> np.ndarray:
             bits |= HANGUL if is_hangul(point) else 0
         elif char.isnumeric():
             bits |= DIGIT
+        elif unicodedata.category(char)[0] in "PS":
+            bits |= SIGN
         table[point] = bits
     return table
 

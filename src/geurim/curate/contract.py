@@ -221,6 +221,8 @@ def stage_names(steps: Sequence[Step]) -> list[str]:
 
 def reasons_at(count: int, at: np.ndarray, reasons: Sequence[str]) -> pa.StringArray:
     """An array of `count` reasons: null but at the places `at` (n,), which get `reasons` (n,)."""
+    if not len(at):
+        return pa.nulls(count, pa.string())
     values: list[str | None] = [None] * count
     for place, reason in zip(at.tolist(), reasons, strict=True):
         values[place] = reason

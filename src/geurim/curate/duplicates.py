@@ -11,7 +11,7 @@ import pyarrow as pa
 from geurim.curate.characters import folded
 from geurim.curate.contract import Filter, Step, reasons_at
 from geurim.curate.hashes import span_hashes
-from geurim.curate.minhash import Index, Signer, Sketches, bands_for
+from geurim.curate.minhash import Index, Signer, Sketches, bands_for, unpacked
 from geurim.curate.shingles import Sets, Unit, shingle_sets
 from geurim.errors import SettingError
 
@@ -111,8 +111,10 @@ class NearFilter(Filter):
         return self.index.nbytes + self.sketches.nbytes
 
     def judge(self, texts: pa.StringArray, rows: pa.RecordBatch) -> pa.StringArray:
+        if len(texts) <= _TOGETHER:
+            return self._judge(texts)
         parts = [self._judge(texts[i : i + _TOGETHER]) for i in range(0, len(texts), _TOGETHER)]
-        return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
+        return pa.concat_arrays(parts)
 
     def _judge(self, texts: pa.StringArray) -> pa.StringArray:
         sets = shingle_sets(texts, self.step.unit, self.step.characters, self.step.words)
@@ -133,9 +135,9 @@ class NearFilter(Filter):
         """(N,) the similarity of each row to the first kept row that is near enough, else 0."""
         found = np.zeros(len(keys))
         query, kept = self.index.find(keys)
-        near = self._sizes_allow(sets.sizes[query], self.sketches.sizes[kept])
-        query, kept = query[near], kept[near]
         if len(query):
+            near = self._sizes_allow(sets.sizes[query], self.sketches.sizes[kept])
+            query, kept = query[near], kept[near]
             similarity = self.sketches.similarities(sets, query, kept)
             close = np.flatnonzero(similarity >= self.step.threshold)[::-1]
             found[query[close]] = similarity[close]  # pairs are in order: the first is written last
@@ -144,6 +146,8 @@ class NearFilter(Filter):
     def _against_each_other(self, sets: Sets, keys: np.ndarray, found: np.ndarray) -> None:
         """Fill in `found` for rows like an earlier row of the batch that is itself kept."""
         alive = np.flatnonzero((found == 0) & (sets.sizes > 0))
+        if len(alive) < 2:
+            return
         later, earlier = _pairs(keys[alive])
         later, earlier = alive[later], alive[earlier]
         near = self._sizes_allow(sets.sizes[later], sets.sizes[earlier])
@@ -172,8 +176,8 @@ class NearFilter(Filter):
 
 def _pairs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All (later, earlier) pairs of rows that share a band key, each once. `keys`: (N, bands)."""
-    found = [np.zeros(0, np.int64)]
-    for column in keys.T if len(keys) > 1 else ():
+    found: list[np.ndarray] = []
+    for column in keys.T:
         order = np.argsort(column, kind="stable")
         ordered = column[order]
         step = 1
@@ -183,5 +187,4 @@ def _pairs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             step += 1
             same = same[same + step < len(ordered)]
             same = same[ordered[same + step] == ordered[same]]
-    pairs = np.unique(np.concatenate(found))
-    return pairs >> 32, pairs & 0xFFFFFFFF
+    return unpacked(found)

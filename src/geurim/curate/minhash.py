@@ -91,21 +91,21 @@ class Index:
 
     def find(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All (query, kept row) pairs that share a band key, each once. `keys`: (Q, bands)."""
-        band = np.arange(self.bands, dtype=np.int64)
-        kept = self.heads[band, keys & np.uint32(self.capacity - 1)].ravel()
+        place = (keys & np.uint32(self.capacity - 1)) + self._offsets()
+        kept = self.heads.ravel()[place.ravel()]
         place = np.flatnonzero(kept >= 0)
         kept = kept[place]
-        found = [np.zeros(0, np.int64)]
+        found: list[np.ndarray] = []
         flat = keys.ravel()
         while len(place):
             column = place % self.bands
             same = self.keys[kept, column] == flat[place]
-            found.append(((place[same] // self.bands) << 32) | kept[same])
+            if same.any():
+                found.append(((place[same] // self.bands) << 32) | kept[same])
             kept = self.links[kept, column]
             on = kept >= 0
             place, kept = place[on], kept[on]
-        pairs = np.unique(np.concatenate(found))
-        return pairs >> 32, pairs & 0xFFFFFFFF
+        return unpacked(found)
 
     def add(self, keys: np.ndarray) -> None:
         """Keep rows with these band keys, (R, bands); they get the next numbers."""
@@ -128,20 +128,20 @@ class Index:
         self.keys, self.links = keys, np.empty((self.capacity, self.bands), np.int32)
 
     def _link(self, first: int) -> None:
-        """Hang rows from `first` on into the chains, so that each points to the one before it."""
-        rows = np.arange(first, self.count, dtype=np.int32)
-        for band in range(self.bands):
-            slots = self.keys[first : self.count, band] & np.uint32(self.capacity - 1)
-            order = np.argsort(slots, kind="stable")
-            slots, chained = slots[order], rows[order]
-            new = np.ones(len(rows), bool)
-            np.not_equal(slots[1:], slots[:-1], out=new[1:])
-            before = np.empty(len(rows), np.int32)
-            before[1:] = chained[:-1]
-            before[new] = self.heads[band, slots[new]]
-            self.links[chained, band] = before
-            last = np.append(new[1:], True)
-            self.heads[band, slots[last]] = chained[last]
+        """Hang rows from `first` on into the chains; their order within a chain does not matter."""
+        slots = self.keys[first : self.count] & np.uint32(self.capacity - 1)
+        place = (slots + self._offsets()).ravel()
+        heads, links = self.heads.ravel(), self.links.ravel()  # views
+        cell = np.arange(first * self.bands, self.count * self.bands)
+        while len(cell):
+            before = heads[place]
+            heads[place] = cell // self.bands  # where rows meet in a slot, one of them wins
+            won = heads[place] == cell // self.bands
+            links[cell[won]] = before[won]
+            cell, place = cell[~won], place[~won]
+
+    def _offsets(self) -> np.ndarray:
+        return np.arange(self.bands, dtype=np.int64) * self.capacity
 
 
 class Sketches:
@@ -212,6 +212,14 @@ class Sketches:
         shared = np.bincount(pair[again], minlength=count)
         similarity: np.ndarray = shared / np.maximum(union, 1)
         return similarity
+
+
+def unpacked(pairs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The two halves of pairs packed into 64 bits, each pair once, in order."""
+    if not pairs:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    each = np.unique(np.concatenate(pairs))
+    return each >> 32, each & 0xFFFFFFFF
 
 
 def ragged(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,6 +34,7 @@ class Novelty(Step):
 
     name: ClassVar[str] = "novelty"
     threshold: float = 0.7
+    against: tuple[str, ...] = ()  # texts that count as kept before the first row, such as seeds
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -42,7 +44,7 @@ class Novelty(Step):
             )
 
     def start(self) -> Filter:
-        return NoveltyFilter(self.threshold)
+        return NoveltyFilter(self.threshold, self.against)
 
 
 def tokens_of(texts: pa.StringArray) -> list[list[str]]:
@@ -113,7 +115,7 @@ class NoveltyFilter(Filter):
     order: a bound on the longest common subsequence.
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, against: Sequence[str] = ()) -> None:
         self.threshold = threshold
         self.numbers: dict[tuple[str, int], int] = {}
         self.base: list[int] = []  # number of the first occurrence of the same token
@@ -121,6 +123,10 @@ class NoveltyFilter(Filter):
         self.count = 0
         self.flat = np.empty(1 << 12, np.int32)
         self.ends = np.zeros(1 << 10, np.int64)  # ends[i + 1] ends row i in flat
+        self.known = "an earlier row or a text it is held against" if against else "an earlier row"
+        for tokens in tokens_of(pa.array(against, pa.string())) if against else ():
+            if tokens:
+                self._keep(self._members(tokens))
 
     @property
     def nbytes(self) -> int:
@@ -137,7 +143,7 @@ class NoveltyFilter(Filter):
             best = self._greatest(members)
             if best > self.threshold:
                 at.append(place)
-                why.append(f"ROUGE-L {best:.2f} with an earlier row (limit {self.threshold:g}).")
+                why.append(f"ROUGE-L {best:.2f} with {self.known} (limit {self.threshold:g}).")
             else:
                 self._keep(members)
         return reasons_at(len(texts), np.array(at, np.int64), why)

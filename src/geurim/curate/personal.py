@@ -11,11 +11,11 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from geurim.analyze.personal import luhn, mod97
 from geurim.curate.characters import DIGIT, characters, classes
 from geurim.curate.contract import RowStep, reasons_at
+from geurim.curate.patterns import matching
 from geurim.errors import SettingError
 
 KINDS = (
@@ -73,6 +73,8 @@ class Personal(RowStep):
 
     def reasons(self, texts: pa.StringArray) -> pa.StringArray:
         suspects = np.flatnonzero(_suspicious(texts))
+        if not len(suspects):
+            return pa.nulls(len(texts), pa.string())
         at, why = [], []
         for place, text in zip(
             suspects.tolist(), texts.take(pa.array(suspects)).to_pylist(), strict=True
@@ -104,10 +106,8 @@ def _suspicious(texts: pa.StringArray) -> np.ndarray:
     marked = chars.count(digits) >= _FEWEST_DIGITS
     numbered = chars.count(digits) > 0
     at = chars.count(chars.points == ord("@")) > 0
-    spoken = pc.match_substring_regex(texts, r"[공영]일[공일육칠팔구]|https?://|www\.|::")
-    place = pc.match_substring_regex(texts, rf"[동리로길가읍면]\s?\d|{_STREET}")
-    other = pc.fill_null(spoken, False).to_numpy(zero_copy_only=False)
-    lived = pc.fill_null(place, False).to_numpy(zero_copy_only=False)
+    other = matching(texts, r"[공영]일[공일육칠팔구]|https?://|www\.|::")
+    lived = matching(texts, rf"[동리로길가읍면]\s?\d|{_STREET}")
     suspects: np.ndarray = marked | at | other | (numbered & lived)
     return suspects
 

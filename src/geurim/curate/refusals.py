@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geurim.curate.characters import SIGN, Characters, classes, folded
 from geurim.curate.contract import RowStep, reasons_at
 from geurim.curate.language import hangul_shares
-from geurim.curate.patterns import named_reasons
+from geurim.curate.patterns import matching, named_reasons
 from geurim.errors import SettingError
 
 _SORRY = (
@@ -118,13 +120,62 @@ class Leaks(RowStep):
         return named_reasons(texts, named, "The prompt leaks: {name}.")
 
 
+STOP_WORDS = (
+    "a about after again all also am an and any are as at be because been before being both but by "
+    "can could did do does doing done each else even few for from further had has have having he "
+    "her here hers him his how however i if in into is it its itself just let may me might more "
+    "most must my no nor not now of off ok okay on once only or other our ours out over own please "
+    "same shall she should so some such sure than thank thanks that the their theirs them then "
+    "there these they this those though to too under until up us very was we well were what when "
+    "where whether which while who whom whose why will with would yes yet you your yours "
+    "그 그것 그건 그게 그냥 그래 그래서 그러나 그런 그럼 그리고 네 넵 또 또는 및 아 아니 아니요 아뇨 예 음 이 "
+    "이건 이것 이게 이런 저 저것 저는 저런 제 좀 즉 혹은 하지만"
+).split()
+"""Words that say nothing by themselves, English and Korean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hollow(RowStep):
+    """Drops texts of nothing but punctuation and stop words (a rule of Evol-Instruct, Xu 2023).
+
+    An emoji is punctuation here; a number is not. `more`: further words that say nothing.
+    """
+
+    name: ClassVar[str] = "hollow"
+    more: tuple[str, ...] = ()
+
+    def reasons(self, texts: pa.StringArray) -> pa.StringArray:
+        known, at = {*STOP_WORDS, *(w.lower() for w in self.more)}, []
+        for i, text in enumerate(texts.to_pylist()):
+            words = re.split(r"[\W_]+", (text or "").lower())
+            if not any(w and w not in known and w not in _ENDINGS for w in words):
+                at.append(i)
+        why = [f"Nothing but punctuation and stop words: {texts[i].as_py()!r:.80}." for i in at]
+        return reasons_at(len(texts), np.array(at, np.int64), why)
+
+
+_ENDINGS = (
+    "s",
+    "t",
+    "re",
+    "ve",
+    "ll",
+    "d",
+    "m",
+    "don",
+    "isn",
+    "aren",
+    "won",
+)  # of I'm, it's, don't
+
+
 MODALITIES = (
     r"(?i:\b(?:images?|graphs?|pictures?|files?|maps?|draw|plots?|go to|videos?|audio|music|"
     r"flowcharts?|diagrams?)\b)"
 )
 KOREAN_MODALITIES = (
     r"(?:^|[\s\"'(])(?:이미지|사진|그래프|그림|파일|지도|동영상|비디오|영상|오디오|음악|음성|순서도|"
-    r"도표|다이어그램)(?:을|를|에|의|은|는|로|으로|과|와|도|만)?(?:[\s.,!?)\"']|$)|"
+    r"도표|다이어그램)(?:을|를|에|의|은|는|로|으로|과|와|도|만)?(?:[\s.,!?)\"']|\z)|"
     r"그려\s?(?:줘|주|보|봐)"
 )
 
@@ -152,12 +203,12 @@ class AlpacaRules(RowStep):
     ascii: bool = True
 
     def reasons(self, texts: pa.StringArray) -> pa.StringArray:
-        texts = pc.utf8_trim_whitespace(pc.fill_null(texts, ""))
+        chars = folded(texts)
         share, lettered = hangul_shares(texts)
         korean = lettered & (share >= 0.3)
-        words = pc.count_substring_regex(texts, r"\S+").to_numpy(zero_copy_only=False)
+        words = np.where(chars.lengths > 0, chars.count(chars.points == ord(" ")) + 1, 0)
         why: dict[int, str] = {}
-        for what, mask in self._marks(texts, korean):
+        for what, mask in self._marks(texts, chars, korean):
             why |= dict.fromkeys(np.flatnonzero(mask).tolist(), what)
         least = np.where(korean, self.least_korean_words, self.least_words)
         for i in np.flatnonzero((words < least) | (words > self.most_words)).tolist():
@@ -165,23 +216,22 @@ class AlpacaRules(RowStep):
         at = np.array(sorted(why), np.int64)
         return reasons_at(len(texts), at, [why[i] for i in at.tolist()])
 
-    def _marks(self, texts: pa.StringArray, korean: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        def matching(pattern: str) -> np.ndarray:
-            found: np.ndarray = pc.match_substring_regex(texts, pattern).to_numpy(
-                zero_copy_only=False
-            )
-            return found
-
+    def _marks(
+        self, texts: pa.StringArray, chars: Characters, korean: np.ndarray
+    ) -> list[tuple[str, np.ndarray]]:
+        filled = chars.lengths > 0
+        first = np.full(len(texts), ord("a"), np.uint32)
+        first[filled] = chars.points[chars.offsets[:-1][filled]]
         marks = []
         if self.ascii:
-            marks.append(
-                ("Starts with a character that is not ASCII.", matching(r"^[^\x00-\x7f]") & ~korean)
-            )
-        marks.append(("Starts with punctuation.", matching(r"^[\pP\pS]")))
+            strange = (first > 0x7F) & ~korean
+            marks.append(("Starts with a character that is not ASCII.", strange))
+        marks.append(("Starts with punctuation.", (classes(first) & SIGN) != 0))
         if self.programs:
-            marks.append(("Starts with 'Write a program'.", matching(r"^(?i:write a program)")))
+            starts = matching(texts, r"^\s*(?i:write a program)")
+            marks.append(("Starts with 'Write a program'.", starts))
         if self.modalities:
-            asks = np.where(korean, matching(KOREAN_MODALITIES), matching(MODALITIES))
+            asks = np.where(korean, matching(texts, KOREAN_MODALITIES), matching(texts, MODALITIES))
             marks.append(("Asks for another modality than text.", asks))
         return marks
 

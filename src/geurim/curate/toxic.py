@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.curate.contract import RowStep
-from geurim.curate.patterns import named_reasons
+from geurim.curate.patterns import matching, named_reasons
 from geurim.errors import SettingError
 
 _START = r"(?:^|[^가-힣ㄱ-ㅎ])"  # RE2 cannot look behind
-_END = r"(?:$|[^가-힣])"
+_END = r"(?:\z|[^가-힣])"
 _NOISE = r"[^가-힣ㄱ-ㅎa-zA-Z\s]{0,4}"  # what is put between syllables: 시1발, 병~신
 
-_NOT_YEAR = r"(?:[^가-힣]|$|[같이들은을인짓아놈새])"  # 병신년 is also the year 2016
+_NOT_YEAR = r"(?:[^가-힣]|\z|[같이들은을인짓아놈새])"  # 병신년 is also the year 2016
 
 
 def _stem(first: str, *rest: str) -> str:
@@ -32,9 +32,9 @@ _KOREAN = {
     "swearing": "|".join(
         [
             _stem("[씨씹쒸쓰]", "[발빨팔벌뻘]"),
-            rf"{_START}[시쉬]{_NOISE}[발빨팔벌](?:[^가-힣점]|$|놈|년|새|것|롬|같|라|아|이|ㄹ|진|넘|끼)",
+            rf"{_START}[시쉬]{_NOISE}[발빨팔벌](?:[^가-힣점]|\z|놈|년|새|것|롬|같|라|아|이|ㄹ|진|넘|끼)",
             "씨[발빨]|씹[새할창]|[좆좃졷]|존나(?:게)?|졸라[^가-힣]|ㅈㄴ|개같|개지랄|지랄|엿\\s?먹|"
-            "[ㅅㅆ]ㅂ(?:[^ㄱ-ㅎ]|$)|[ㅅㅆ]ㅣㅂㅏㄹ|ㅈ같|ㅈㄹ(?:[^ㄱ-ㅎ]|$)|ㅗㅗ",
+            "[ㅅㅆ]ㅂ(?:[^ㄱ-ㅎ]|\\z)|[ㅅㅆ]ㅣㅂㅏㄹ|ㅈ같|ㅈㄹ(?:[^ㄱ-ㅎ]|\\z)|ㅗㅗ",
         ]
     ),
     "insult": "|".join(
@@ -43,7 +43,7 @@ _KOREAN = {
             _stem("개", "[새세쉐]", "[끼키]"),
             "(?:(?:^|[^가-힣])[이저그요별]|[썅쌍잡놈]|미친|놈의|어린|한남)\\s?(?:새끼|색끼|쉐끼|섹히|새기|ㅅㄲ)|[개쌍잡미친썅][년놈]|썅|"
             "미친\\s?(?:놈|년|새|것)|또라이|호로\\s?(?:새|자)|[가-힣]{0,2}충들|애미\\s?(?:없|뒤|디)|"
-            "느금마|ㄴㄱㅁ|니\\s?(?:애미|에미|어미)|(?:[^ㄱ-ㅎ]|^)(?:ㅂㅅ|ㅄ)(?:[^ㄱ-ㅎ]|$)|ㄱㅅㄲ|ㅁㅊㄴ|"
+            "느금마|ㄴㄱㅁ|니\\s?(?:애미|에미|어미)|(?:[^ㄱ-ㅎ]|^)(?:ㅂㅅ|ㅄ)(?:[^ㄱ-ㅎ]|\\z)|ㄱㅅㄲ|ㅁㅊㄴ|"
             "걸레\\s?(?:년|같)|창녀|창년|기레기|쓰레기\\s?(?:같은\\s)?(?:놈|년|새)|등신|찐따|머저리",
         ]
     ),
@@ -52,8 +52,8 @@ _KOREAN = {
         "깜둥이|똥남아|게이새|호모새|병신같은\\s장애|장애[인]?새|조선족\\s?(?:새|놈)|보슬아치|꼴페미|일베충"
     ),
     "rude": (
-        "닥[쳐치]|꺼[져지]라?(?:[^가-힣]|$)|[처쳐]먹|극혐|역겨|역겹|개돼지|노친네|관종|꼴값|빨갱이|좌좀|수꼴|개독|"
-        "찌질이|재수\\s?없|쓰레기|ㅆㄹㄱ|미친(?:[^가-힣]|$)|[이저그]\\s?새기|ㅅㄲ|[가-힣]련들|[이그저]년들"
+        "닥[쳐치]|꺼[져지]라?(?:[^가-힣]|\\z)|[처쳐]먹|극혐|역겨|역겹|개돼지|노친네|관종|꼴값|빨갱이|좌좀|수꼴|개독|"
+        "찌질이|재수\\s?없|쓰레기|ㅆㄹㄱ|미친(?:[^가-힣]|\\z)|[이저그]\\s?새기|ㅅㄲ|[가-힣]련들|[이그저]년들"
     ),
     "threat": (
         "(?:죽여|패|쳐\\s?죽여|찢어|때려\\s?죽여)\\s?버[릴린려리]|뒤[져지진]\\s?(?:라|버|버려)|뒈[져지진]|"
@@ -63,7 +63,7 @@ _KOREAN = {
 _ENGLISH = {
     "swearing": (
         r"\b(?:f+[u*@v]+[c*k]+k+(?:e[dr]|ing|er|s|wit)?|mother\s?fuck\w*|sh[i1!*]+t(?:ty|s|head)?|"
-        r"b[u]llsh[i1!*]t|cocksuck\w*|goddamn|wtf|stfu|dick\s?head|ass\s?hole\w*|a\$\$hole)\b"
+        r"b[u]llsh[i1!*]t|cocksuck\w*|goddamn|wtf|stfu|dick\s?head|ass\s?hole\w*|a\x24\x24hole)\b"
     ),
     "insult": (
         r"\b(?:b[i1!*]tch(?:es|y)?|bastards?|c[u*]nts?|whores?|sluts?|retards?|retarded|moron\w?|"
@@ -130,10 +130,7 @@ class Toxic(RowStep):
 
 def _composed(texts: pa.StringArray) -> pa.StringArray:
     """Texts in NFC, without invisible characters, jamo that spell syllables put together."""
-    raw = pc.match_substring_regex(
-        texts, r"[\x{1100}-\x{11ff}\x{200b}-\x{200d}\x{ff41}-\x{ff5a}]|[ㄱ-ㅎ][ㅏ-ㅣ]"
-    )
-    at = np.flatnonzero(pc.fill_null(raw, False).to_numpy(zero_copy_only=False))
+    at = np.flatnonzero(matching(texts, _ODD))
     if not len(at):
         return texts
     mask = np.zeros(len(texts), bool)
@@ -142,6 +139,7 @@ def _composed(texts: pa.StringArray) -> pa.StringArray:
     return pc.replace_with_mask(texts, pa.array(mask), pa.array(mended, pa.string()))
 
 
+_ODD = "[\u1100-\u11ff\u200b-\u200d\ufeff\uff01-\uff5e]|[ㄱ-ㅎ][ㅏ-ㅣ]"
 _FULL_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}
 _LEADS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geurim.noise.kinds import Kind
 from geurim.noise.noise import KINDS, Count, Noise
+from geurim.noise.presets import PRESETS
 from geurim.noise.register import REGISTERS, shift
 
-__all__ = ["KINDS", "REGISTERS", "Count", "Kind", "Noise", "shift"]
+__all__ = ["KINDS", "PRESETS", "REGISTERS", "Count", "Kind", "Noise", "shift"]

@@ -15,7 +15,6 @@ from geurim.noise.tails import (
     asides,
     one_of,
     run_length,
-    run_on,
     tail,
 )
 
@@ -50,11 +49,13 @@ SLANG = table(
     tired=dead_tired amazing=insane boring=meh
     """
 )
-INTENSIFIERS = ("honestly ", "seriously ", "I mean ", "ok so ", "like ", "look, ", "ugh ", "so ")
+RUN_ON = (" ", " and ", " so ", ", ", " like ")
+INTENSIFIERS = ("honestly ", "seriously ", "I mean ", "ok so ", "like ", "look, ", "so ")
 REPEATED = listed("very really so never please again still always just")
-EMOTICONS = (":)", ":(", ":/", ":D", ";)", "^^", "xD", "-_-")
+EMOTICONS = (":)", ":)", ":D", ";)", "^^", "xD", ":P")
+FROWNS = (":(", ":/", "-_-", "smh", "ugh", ":-(")
 EMOJI = ("😊", "🙏", "👍", "😂", "😅", "🤔", "👀", "💦")
-INTERJECTIONS = ("lol", "lol", "smh", "omg", "tbh", "ngl", "haha", "ugh", "imo", "lmao")
+INTERJECTIONS = ("lol", "lol", "omg", "tbh", "ngl", "haha", "imo", "lmao")
 ASIDES = (
     "Sorry for the long message.",
     "I usually never write these.",
@@ -105,7 +106,15 @@ def _key(piece: str, u: float) -> str:
     return new.upper() if piece.isupper() else new
 
 
-_WORD = rf"(?<![\w{KEPT}'’/.@])[A-Za-z]{{2,}}(?![\w{KEPT}@])"
+# Any word of four letters or more but for these, and a few short ones.
+_UNSTRESSED = listed(
+    "with that this from they were have when what which them then than been will would could "
+    "should about your their there into over some such just here where while after before because"
+)
+_STRESSED = (
+    rf"(?<![\w{KEPT}'’/.@])(?!(?:{alternatives(_UNSTRESSED)})\b)"
+    rf"(?:not|no|so|all|now|why|bad|(?=[A-Z]*[a-z])[A-Za-z]{{4,}})(?![\w{KEPT}@'’])"
+)
 _TYPING = (
     Kind(
         name="key",
@@ -116,7 +125,7 @@ _TYPING = (
     ),
     Kind(
         name="swap",
-        unit="second letter of a pair inside a word",
+        unit="pair of different letters after a word's first",
         what="two letters in the wrong order: hte",
         places=matches(r"(?<=[A-Za-z])([A-Za-z])(?!\1)[A-Za-z]"),
         rewrite=each(lambda piece, u: piece[1] + piece[0]),
@@ -172,7 +181,13 @@ STYLE: tuple[Kind, ...] = (
         places=matches(rf"(?<![\w'’{KEPT}])(?:{alternatives(REPEATED)})(?= [a-z])"),
         rewrite=each(lambda piece, u: " ".join([piece] * run_length(u, 2, 4, 0.3))),
     ),
-    run_on((" ", " and ", " so ", ", ", " like "), "[A-Za-z]"),
+    Kind(
+        name="run_on",
+        unit="full stop between sentences",
+        what="sentences run together",
+        places=matches(rf"{END}\.[ \t]+(?:[A-Z](?=[a-z])|(?=[A-Za-z]))"),
+        rewrite=each(lambda piece, u: pick(RUN_ON, u)[0] + piece[-1].strip().lower()),
+    ),
     asides(
         "digression", "a sentence that has nothing to do with it", ASIDES, ASIDES, re.compile("")
     ),
@@ -204,9 +219,9 @@ CASE: tuple[Kind, ...] = (
     ),
     Kind(
         name="caps",
-        unit="word of two letters or more",
+        unit="word that can be stressed",
         what="a word in capitals: this is NOT ok",
-        places=matches(_WORD.replace("[A-Za-z]{2,}", r"(?=[A-Z]*[a-z])[A-Za-z]{2,}")),
+        places=matches(_STRESSED),
         rewrite=each(lambda piece, u: piece.upper()),
     ),
 )
@@ -226,6 +241,7 @@ TAILS: tuple[Kind, ...] = (
     BANGS,
     tail("interjection", "lol, smh, tbh behind a sentence", one_of(INTERJECTIONS), glued=0.01),
     tail("emoticon", ":), :( or xD behind a sentence", one_of(EMOTICONS), glued=0.05),
+    tail("frown", ":(, smh behind a sentence; for negative texts", one_of(FROWNS), glued=0.05),
     tail("emoji", "an emoji behind a sentence", one_of(EMOJI), glued=0.2),
 )
 KINDS: tuple[Kind, ...] = (*WORDS, *STYLE, *_TYPING, *SPACES[:2], *CASE, *TAILS)

@@ -37,7 +37,7 @@ TIES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
             for name in listed(
                 "slang abbreviation loan prefix intensifier repeat misspelling coda vowel "
                 "phonetic shift particle_split spaceless cute drawn dots bangs tildes laughter "
-                "tears emoticon emoji"
+                "tears emoticon frown emoji"
             )
         },
         "initials": {"interjection": 1.0},
@@ -52,7 +52,7 @@ TIES: Mapping[str, Mapping[str, Mapping[str, float]]] = {
             name: {name: 1.0}
             for name in listed(
                 "abbreviation intensifier repeat misspelling apostrophe lower caps drawn dots "
-                "bangs interjection emoticon emoji"
+                "bangs interjection emoticon frown emoji"
             )
         },
         **{f"{kind}_slips": {kind: 1.0} for kind in ("key", "drop", "swap", "double")},

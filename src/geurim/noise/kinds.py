@@ -102,8 +102,23 @@ def listed(text: str) -> tuple[str, ...]:
 
 
 def alternatives(words: Sequence[str]) -> str:
-    """A regular expression for any of the words, longest first."""
-    return "|".join(re.escape(w) for w in sorted(words, key=lambda w: (-len(w), w)))
+    """A regular expression for any of the words, the longest that fits first.
+
+    Common beginnings are shared, as in a trie: a thousand words then cost about what ten do.
+    """
+    by_first: dict[str, set[str]] = {}
+    for word in words:
+        by_first.setdefault(word[:1], set()).add(word[1:])
+    ends = "" in by_first
+    branches = [
+        re.escape(first) + (alternatives(sorted(rests)) if rests != {""} else "")
+        for first, rests in sorted(by_first.items())
+        if first
+    ]
+    if not branches:
+        return ""
+    whole = branches[0] if len(branches) == 1 and not ends else f"(?:{'|'.join(branches)})"
+    return whole + "?" if ends else whole
 
 
 def swapped(pairs: dict[str, tuple[str, ...]]) -> Rewrite:

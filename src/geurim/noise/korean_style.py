@@ -127,7 +127,10 @@ KINDS: tuple[Kind, ...] = (
         name="prefix",
         unit="word that describes",
         what="an intensifier before it: 개웃기다, 핵노잼",
-        places=matches(rf"{_NO_HANGUL_BEFORE}(?={any_of(words.DESCRIBING)})"),
+        places=matches(
+            rf"{_NO_HANGUL_BEFORE}(?<!너무 )(?<!정말 )(?<!진짜 )(?<!아주 )"
+            rf"(?={any_of(words.DESCRIBING)})"
+        ),
         rewrite=each(lambda piece, u: pick(words.PREFIXES, u)[0]),
     ),
     Kind(
@@ -158,7 +161,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         rewrite=each(_again),
     ),
-    run_on((" ", " 근데 ", " 그리고 ", ", ", " 그니까 "), r"[가-힣](?<!그)(?!런데|리고)"),
+    run_on((" ", " ", " 근데 ", " 그리고 ", ", ", " 아 "), r"[가-힣](?<!그)(?!런데|리고)"),
     asides(
         "digression",
         "a sentence that has nothing to do with it",
@@ -185,9 +188,11 @@ ENDINGS: tuple[Kind, ...] = (
     ),
     Kind(
         name="drawn",
-        unit="open syllable before a sentence's end, or adverb that is often drawn",
+        unit="open syllable before a sentence's end (not 니다, 니까), or adverb often drawn",
         what="drawn out: 너무우우, 좋아요오",
-        places=matches(rf"{any_of(tuple(words.DRAWN))}|{_OPEN_SYLLABLE}(?={END})"),
+        places=matches(
+            rf"{any_of(tuple(words.DRAWN))}|{_OPEN_SYLLABLE}(?<!니다)(?<!니까)(?={END})"
+        ),
         rewrite=each(_draw),
     ),
     DOTS,
@@ -199,5 +204,8 @@ ENDINGS: tuple[Kind, ...] = (
         "interjection", "ㄹㅇ, ㅇㅈ, ㄷㄷ behind a sentence", one_of(words.INTERJECTIONS), glued=0.1
     ),
     tail("emoticon", "^^, ;; or ♥ behind a sentence", one_of(words.EMOTICONS), glued=0.7),
+    tail(
+        "frown", "ㅡㅡ, ㅉㅉ behind a sentence; for negative texts", one_of(words.FROWNS), glued=0.4
+    ),
     tail("emoji", "an emoji behind a sentence", one_of(words.EMOJI), glued=0.5),
 )

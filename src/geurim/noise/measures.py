@@ -32,11 +32,9 @@ Hits = Callable[[Sheet], np.ndarray]
 """From a sheet to the places (characters) of what is counted."""
 
 EMOJI = "\u2600-\u27bf\U0001f300-\U0001faff"
-EMOTICON = (
-    r"\^[-_.oㅇ]?\^;*\*?|ㅡ[_.]?ㅡ;*|-[_.]-;*|;+|[TㅜㅠㅡT][_.][TㅜㅠㅡT]"
-    r"|[:=;]-?[)(D/P]|\bxD\b|[♥♡★☆]+|ㅇㅅㅇ"
-)
-_TAIL = rf"(?:[.!?…~ㅋㅎㅠㅜㄷㅉ{EMOJI}]|{EMOTICON})"
+EMOTICON = r"\^[-_.oㅇ]?\^;*\*?|;+|[Tㅜㅠ][_.][Tㅜㅠ]|[:=;]-?[)DP]|\bxD\b|[♥♡★☆]+|ㅇㅅㅇ"
+FROWN = r"ㅡ[_.]?ㅡ;*|-[_.]-;*|ㅉ+|[:=]-?[(/](?!/)"
+_TAIL = rf"(?:[.!?…~ㅋㅎㅠㅜㄷㅉ{EMOJI}]|{EMOTICON}|{FROWN})"
 _NO_TAIL = rf"[^\s.!?…~,;^*ㅋㅎㅠㅜㄷㅉㅡ♥♡★☆:)({SEP}{EMOJI}-]"
 _SENTENCE = re.compile(
     rf"(?<={_NO_TAIL})(?= ?{_TAIL}+(?:[\s\"'”’)\]]|{SEP})|[.!?…]+[가-힣]|[ \t]*(?:\n|{SEP}))"
@@ -229,6 +227,7 @@ _MARKS: dict[str, Measure] = {
     "final_marks": _each_sentence(rf"{END}(?=[.!?…~])"),
     "commas": _each_sentence(r",(?=\s)"),
     "emoticon": _each_sentence(EMOTICON),
+    "frown": _each_sentence(FROWN),
     "emoji": _each_sentence(f"[{EMOJI}](?<![★☆♥♡])[\u200d\ufe0f{EMOJI}]*"),
 }
 _SLANG = listed(
@@ -241,9 +240,7 @@ KOREAN: Mapping[str, Measure] = {
     "tildes": _each_sentence("~+"),
     "laughter": _each_sentence(_LAUGH),
     "tears": _each_sentence("[ㅠㅜ]+(?![_.])"),
-    "initials": _each_sentence(
-        r"(?<![ㄱ-ㅎㅏ-ㅣ])(?![ㅋㅎ]+(?![ㄱ-ㅎ]))[ㄱ-ㅎ]{2,}|(?<=\s)ㅡㅡ(?!;)"
-    ),
+    "initials": _each_sentence(r"(?<![ㄱ-ㅎㅏ-ㅣ])(?![ㅋㅎㅉ]+(?![ㄱ-ㅎ]))[ㄱ-ㅎ]{2,}(?!ㅅㅇ)"),
     "drawn": _each_sentence(
         f"아{{2,}}|어{{2,}}|오{{2,}}|우{{2,}}|으{{2,}}|이{{3,}}|에{{2,}}|{_DRAWN_KOREAN}"
     ),

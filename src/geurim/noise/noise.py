@@ -61,7 +61,7 @@ class Noise:
         URLs and code in backticks are always kept.
     protected: strings that never change, wherever they stand: names, answers, labels.
 
-    Labels stay true under every kind but "anger", which is for texts that complain.
+    Labels stay true under every kind but "anger" and "frown", which are for negative texts.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from geurim.noise.hangul import final_of, join, split, with_final
 from geurim.noise.kinds import Kind, listed
 from geurim.noise.sheet import END, Sheet
 
+LONGEST = 12  # syllables of an ending with its stem; no more of a word is looked at
 REGISTERS = ("hapsyo", "haeyo", "hae", "plain", "noun")
 Forms = dict[str, str]  # register (or "asked", 합쇼체 of a question) to the ending's surface
 
@@ -219,7 +220,10 @@ def _read_hada(word: str) -> tuple[str, Forms] | None:
         return None
     if m[2] in ("한다", "하다") and m[1] not in HADA_ADJECTIVES | HADA_VERBS:
         return None
-    return _HADA_REGISTERS.get(m[2], "plain"), _hada(m[1])
+    forms = _hada(m[1])
+    if m[2] == "해":  # a statement or a command: 검색해 is no 검색합니다
+        forms = {r: forms[r] for r in ("haeyo", "hae")}
+    return _HADA_REGISTERS.get(m[2], "plain"), forms
 
 
 def _read_copula(word: str) -> tuple[str, Forms] | None:
@@ -238,7 +242,7 @@ def _read_copula(word: str) -> tuple[str, Forms] | None:
 
 
 def _read_lexicon(word: str) -> tuple[str, Forms] | None:
-    for cut in range(len(word)):
+    for cut in range(max(0, len(word) - LONGEST), len(word)):
         found = _lexicon().get(word[cut:])
         if not found:
             continue

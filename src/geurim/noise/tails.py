@@ -113,17 +113,17 @@ def asides(
 
     def rewrite(sheet: Sheet, spans: np.ndarray, uniform: np.ndarray) -> Sheet:
         pieces = []
-        for (start, end), u in zip(spans.tolist(), uniform.tolist(), strict=True):
-            head = sheet.text[start:end]
-            options = polite if is_polite.search(head) else plain
-            pieces.append(f"{head} {pick(options, u)[0]}")
+        for (_, end), u in zip(spans.tolist(), uniform.tolist(), strict=True):
+            # The last word tells the register.
+            last = sheet.text[max(0, end - 14) : end].rpartition(SEP)[2]
+            options = polite if is_polite.search(last) else plain
+            pieces.append(f" {pick(options, u)[0]}")
         return sheet.replace(spans, pieces)
 
-    # The end of the text and what stands before it, to see the register.
     return Kind(
         name=name,
         unit="text",
         what=what,
-        places=matches(rf"[^{SEP}]{{0,12}}[^\s{SEP}](?=\s*{SEP})"),
+        places=matches(rf"(?<=[^\s{SEP}])(?=\s*{SEP})"),
         rewrite=rewrite,
     )

@@ -221,7 +221,12 @@ CASES: list[tuple[Check, dict[str, Any], list[Any], list[tuple[Any, str]]]] = [
         Parses(language="sql"),
         {},
         ["select a from anywhere where b = 'x;y'", "delete from t; drop table u;"],
-        [("select from where", "syntax"), ("select (1", "incomplete"), (";", "no statement")],
+        [
+            ("select from where", "syntax"),
+            ("select (1", "incomplete"),
+            (";", "no statement"),
+            ("\0", "null"),
+        ],
     ),
 ]
 
@@ -318,6 +323,17 @@ def test_a_pattern_cannot_backtrack_for_ever() -> None:
     start = time.perf_counter()
     assert Regex(pattern="(a+)+b").check("a" * 200_000, {}) is not None
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["-" * 10**5 + "1", "1+" * 10**5 + "1", "a" + ".b" * 10**5, "(" * 10**5, "not " * 10**5,
+     "lambda:" * 10**5, "x if y else " * 10**5 + "1", "\0", "\ud800", "f'{" * 1000],
+    ids=lambda code: ascii(code[:8]),
+)  # fmt: skip
+def test_code_that_is_made_to_break_the_parser_is_refused(code: str) -> None:
+    for language in ("python", "sql", "json"):
+        assert Parses(language=language).check(code, {}) is not None
 
 
 def test_a_query_cannot_run_for_ever() -> None:

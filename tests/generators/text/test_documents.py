@@ -155,6 +155,12 @@ def test_what_is_longer_than_any_word_is_cut_where_it_must_be() -> None:
     assert "".join(got).replace(" ", "") == "a" * 1000 + "end" and max(map(len, got)) <= 150
 
 
+def test_a_letter_keeps_its_marks() -> None:
+    letter = "q\u0301"  # has no composed form
+    got = [p for _, p in pack([Block("x" + letter * 200, "x")], 100, 0.0)]
+    assert len(got) > 3 and not any(p.startswith("\u0301") for p in got)
+
+
 def test_a_passage_begins_with_the_last_sentences_of_the_one_before() -> None:
     text = " ".join(f"Sentence number {i} says this." for i in range(40))
     shared, apart = ([p for _, p in pack([Block(text, "x")], 300, share)] for share in (0.25, 0.0))
@@ -178,6 +184,17 @@ def test_a_heading_goes_with_what_follows_and_code_is_never_cut() -> None:
     assert sum(code in text for _, text in got) == 1
     assert {place for place, text in got if "One." in text} == {"A"}
     assert next(place for place, text in got if "Title" in text) == "B"
+
+
+def test_a_long_table_is_cut_between_rows_and_says_its_columns_again(tmp_path: Path) -> None:
+    body = "".join(f"| item {i} | It costs {i}. It is good. |\n" for i in range(30))
+    (tmp_path / "a.md").write_text(f"# Prices\n\n| name | note |\n|---|:--:|\n{body}\nThe end.\n")
+    got = [r["passage"] for r in rows(tmp_path, size=300)]
+    assert len(got) > 3 and all(len(p) <= 300 for p in got)
+    for passage in got[1:]:
+        assert passage.startswith("| name | note |\n|---|:--:|\n| item")
+    lines = [x for p in got for x in p.split("\n") if x.startswith("| item")]
+    assert lines == body.splitlines() and got[-1].endswith("The end.")
 
 
 # The kinds of files
@@ -286,6 +303,13 @@ def test_pdf_pages_in_korean_and_english(tmp_path: Path) -> None:
     assert "Kettle manual" not in text and "page 2" not in text  # what runs along on each page
     small = rows(tmp_path, size=100)
     assert next(r["place"] for r in small if "환불" in r["passage"]).endswith("3")
+
+
+def test_a_pdf_of_two_pages_keeps_all_its_lines(tmp_path: Path) -> None:
+    pdf(tmp_path / "a.pdf", [["Title", "One."], ["Title", "Two."]])
+    (got,) = rows(tmp_path)
+    assert got["passage"].split() == ["Title", "One.", "Title", "Two."]
+    assert (got["place"], got["title"]) == ("pages 1-2", "a")
 
 
 # Hostile files

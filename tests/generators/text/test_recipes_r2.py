@@ -198,14 +198,14 @@ def test_kormo_quotas_registers_teachers_and_the_published_share(tmp_path: Path)
     assert {r["teacher"] for r in rows} == {"one", "two", "three"}
     ends = {"합쇼체": "습니다.", "해요체": "아요.", "해체": "지.", "문어체": "다."}
     assert all(r["output"].endswith(ends[r["register"]]) for r in rows)
-    assert result.rejects["_in_register" if "_in_register" in result.rejects else "in_register"] > 0
+    assert result.rejects["in_register"] > 0
     train = lines(result, "train.jsonl")
     synthetic = sum(line["synthetic"] for line in train)
     assert synthetic == 24 and len(train) - synthetic == round(24 * (1 - 0.6874) / 0.6874) == 11
     assert all(line["text"].startswith("실제 글") for line in train if not line["synthetic"])
-    assert "68.74%" in result.note and "68.57" in (
-        result.folder / "train" / "README.md"
-    ).read_text("utf-8")
+    assert "68.74%" in result.note and "68.57" in (result.folder / "train" / "README.md").read_text(
+        "utf-8"
+    )
     quotas = json.loads((result.folder / "report.json").read_text("utf-8"))
     assert "register" in json.dumps(quotas)
 
@@ -232,8 +232,8 @@ def test_kormo_without_real_rows_and_in_another_language(tmp_path: Path) -> None
 PASSAGES = {
     "ko.md": "# 제주 감귤\n\n제주 감귤 축제는 2019년 11월에 서귀포에서 열렸습니다. 관람객 3만 명이 다녀갔고, "
     "입장료는 5천 원이었습니다. 축제 기간에는 감귤 따기 체험과 감귤 주스 시음이 있었습니다.",
-    "en.md": "# Lighthouse\n\nThe lighthouse at Cape Wren was built in 1871 by Margaret Doyle. Its lamp "
-    "burns 40 litres of oil a night and can be seen for 22 miles. Storms closed it twice.",
+    "en.md": "# Lighthouse\n\nThe lighthouse at Cape Wren was built in 1871 by Margaret Doyle. "
+    "Its lamp burns 40 litres of oil a night and can be seen for 22 miles. Storms closed it twice.",
 }
 
 
@@ -252,7 +252,9 @@ def documents(asked: Asked) -> str:
         return json.dumps({"turns": [{"user": ask, "assistant": right},
                                      {"user": ask, "assistant": wrong}]})  # fmt: skip
     if asked.says("번호를 매겨") or asked.says("numbered list"):
-        return "1. When was Cape Wren lit?\n2. Who made it, made up?\n3. Is it Doyle, twice?\n4. Four?"
+        return (
+            "1. When was Cape Wren lit?\n2. Who made it, made up?\n3. Is it Doyle, twice?\n4. Four?"
+        )
     if asked.says("made up?"):
         return "It was planned by Roberto Silvestri with eleven Venetian masons."
     return right + (" Doyle, twice." if asked.says("twice?") and not here else "")
@@ -309,12 +311,18 @@ print(json.dumps([{{"name": "N%d" % random.randrange(10**6), "age": random.randi
 def customers(asked: Asked) -> str:
     seed = int(hashlib.sha256(json.dumps([asked.text, asked.parameters]).encode()).hexdigest(), 16)
     if asked.wants:
-        row = {"age": 40, "city": "York", "joined": "2020-02-03", "spent": 12.5, "newsletter": False}
+        row = {
+            "age": 40,
+            "city": "York",
+            "joined": "2020-02-03",
+            "spent": 12.5,
+            "newsletter": False,
+        }
         return json.dumps({"rows": [{"name": f"P{seed % 10**6 + i}", **row} for i in range(7)]})
     if seed % 4 == 0:
         return "```python\nprint(open('/etc/passwd').read())\n```"
     if seed % 4 == 1:
-        return "```python\nprint('[{\"name\": \"x\", \"age\": 4}]')\n```"
+        return '```python\nprint(\'[{"name": "x", "age": 4}]\')\n```'
     return PROGRAM.format(seed=seed % 10**6)
 
 
@@ -337,7 +345,7 @@ def test_a_program_that_the_model_wrote_makes_the_rows_in_the_sandbox(tmp_path: 
     rows = table(result)
     assert len({r["customer_id"] for r in rows}) == 20 and {r["city"] for r in rows} == {"Leeds"}
     assert all("random.seed" in r["program"] for r in rows)
-    assert result.rejects["printed"if "printed" in result.rejects else "_printed"] >= 1
+    assert result.rejects["printed"] >= 1
     reasons = " ".join(line["reason"] for line in lines(result, "rejects.jsonl"))
     assert "does not fit" in reasons  # age 4, columns missing, or no JSON at all
 
@@ -418,7 +426,7 @@ def test_persona_asks_as_the_person_or_somebody_near(tmp_path: Path) -> None:
     for row in rows:
         assert row["persona"].startswith("PERSON" if row["relation"] == "none" else "RELATED")
         assert any(a.says(row["persona"], row["field"], row["task"]) for a in seen)
-    assert 1 < len({r["relation"] for r in rows})
+    assert len({r["relation"] for r in rows}) > 1
     assert len({r["instruction"] for r in rows}) == 20
 
 
@@ -426,7 +434,9 @@ def test_persona_drops_a_person_who_is_there_already(tmp_path: Path) -> None:
     def script(asked: Asked) -> str:
         if "describe people" in asked.system:
             number = hashlib.sha256(asked.text.encode()).digest()[0] % 6
-            return f"A baker number {number} who knows {WORDS[number * 3]} {WORDS[number * 5]} bread"
+            return (
+                f"A baker number {number} who knows {WORDS[number * 3]} {WORDS[number * 5]} bread"
+            )
         return spun(asked, 20)
 
     with Scripted(script) as server:

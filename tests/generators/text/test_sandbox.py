@@ -7,6 +7,7 @@ test here can fail.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from geurim.errors import SettingError
 from geurim.generators.text.sandbox import Ran, Sandbox
 
 UNSAFE = Sandbox.unsafe()
+SOURCE = Path(__file__).parents[3] / "src"
 
 
 def _kinds() -> list[str]:
@@ -175,8 +177,8 @@ def test_a_fork_bomb_stays_small_and_dies(sandbox: Sandbox) -> None:
         "        import time; time.sleep(600)\n"
         "print(made)\n"
     )
-    assert int(UNSAFE.run_python(code.replace("600", "1")).stdout) == 200
-    assert int(sandbox.run_python(code).stdout) <= sandbox.processes
+    assert int(UNSAFE.run_python(code.replace("600", "1"), seconds=60).stdout) == 200
+    assert int(sandbox.run_python(code, seconds=60).stdout) <= sandbox.processes
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n"
     assert sandbox.run_python(bomb, seconds=1).timed_out
     assert sandbox.run_python("print('still here')").stdout == "still here\n"
@@ -202,10 +204,58 @@ def test_children_do_not_outlive_the_program(sandbox: Sandbox) -> None:
         os.kill(process, 9)
     ran = sandbox.run_python(code)
     assert ran.stdout == "parent done\n" and ran.returncode == 0
-    end = time.monotonic() + 5
-    while list(_processes_called(marker)) and time.monotonic() < end:
+    assert _within(5, lambda: not set(_processes_called(marker)) - set(outlived))
+
+
+def test_nothing_runs_on_when_its_caller_is_killed() -> None:
+    if "namespaces" not in KINDS:
+        pytest.skip("a container is ended by its own --rm and time limit")
+    marker = f"geurim-orphan-{os.getpid()}"
+    inner = f"import os, sys; p = sys.executable; os.execv(p, [p, '-c', {_SLEEP!r}, '{marker}'])"
+    code = (
+        "from geurim.generators.text.sandbox import Sandbox\n"
+        f"Sandbox(kind='namespaces').run_python({inner!r}, seconds=60)\n"
+    )
+    caller = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SOURCE)}
+    )
+    assert _within(20, lambda: any(_processes_called(marker)))
+    caller.kill()
+    caller.wait()
+    assert _within(5, lambda: not any(_processes_called(marker)))
+
+
+def test_an_interrupted_run_leaves_nothing_behind() -> None:
+    if "namespaces" not in KINDS:
+        pytest.skip("seen in the process table under namespaces only")
+    marker = f"geurim-interrupted-{os.getpid()}"
+    inner = f"import os, sys; p = sys.executable; os.execv(p, [p, '-c', {_SLEEP!r}, '{marker}'])"
+    opened = Path("/proc/self/fd")
+    before = len(list(opened.glob("*")))
+
+    def interrupt() -> None:
+        _within(20, lambda: any(_processes_called(marker)))
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        Sandbox(kind="namespaces").run_python(inner, seconds=30)
+    thread.join()
+    assert _within(5, lambda: not any(_processes_called(marker)))
+    assert len(list(opened.glob("*"))) == before
+
+
+_SLEEP = "import time; time.sleep(60)"
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
         time.sleep(0.05)
-    assert not [p for p in _processes_called(marker) if p not in outlived]
+    return True
 
 
 def _processes_called(marker: str) -> Iterator[int]:
@@ -227,16 +277,16 @@ def _processes_called(marker: str) -> Iterator[int]:
     ],
 )
 def test_disk_space_is_limited_in_sum(sandbox: Sandbox, code: str) -> None:
-    assert UNSAFE.run_python(code.replace("64", "8")).ok
-    ran = sandbox.run_python(code)
+    assert UNSAFE.run_python(code.replace("64", "8"), seconds=60).ok
+    ran = sandbox.run_python(code, seconds=60)
     assert not ran.ok, "64 MB fitted into 32"
 
 
 def test_the_number_of_files_is_limited() -> None:
     if "namespaces" not in KINDS:
         pytest.skip("containers limit the space, not the number")
-    code = "for i in range(5000): open(f'f{i}', 'w').close()"
-    assert UNSAFE.run_python(code).ok
+    code = "for i in range(1500): open(f'f{i}', 'w').close()"
+    assert UNSAFE.run_python(code, seconds=60).ok
     assert "No space left" in Sandbox(kind="namespaces").run_python(code).stderr
 
 
@@ -450,7 +500,7 @@ def test_where_there_is_no_sandbox_the_error_names_the_way_out(
         pytest.skip("needs Linux namespaces")
     code = (
         "import ctypes, os, sys\n"
-        f"sys.path.insert(0, {str(Path(__file__).parents[3] / 'src')!r})\n"
+        f"sys.path.insert(0, {str(SOURCE)!r})\n"
         "import geurim.generators.text.sandbox as sandbox\n"
         "from geurim.generators.text import _jail\n"
         "_jail._drop_rights(ctypes.CDLL(None, use_errno=True))\n"

@@ -135,10 +135,7 @@ def test_rules_find_nothing_wrong_with_a_plain_answer(good: str) -> None:
         (f"### Response: {GOOD}", "leftovers"),
         ("Dear [Your Name], thank you for the bicycle that you sent us last week.", "leftovers"),
         ("Here is the rewritten prompt: explain how a bicycle stays upright, please.", "leftovers"),
-        (
-            "The front wheel turns toward the lean, which moves the tyres back under the",
-            "unfinished",
-        ),
+        (GOOD[:-9], "unfinished"),
         (f"{GOOD}\n```python\nx = 1", "unfinished"),
     ],
 )

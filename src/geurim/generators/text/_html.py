@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from geurim.errors import DataError, MissingExtra
-from geurim.generators.text._passages import Block
+from geurim.generators.text._passages import Block, Headings
 
 _NOISE = (
     "//script|//style|//noscript|//template|//nav|//aside|//form|//iframe|//svg|//canvas|//button"
@@ -65,12 +65,8 @@ class _Walker:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self._text: list[str] = []
-        self._levels: dict[int, str] = {}
+        self._headings = Headings()
         self._skipped: Any = None
-
-    @property
-    def _place(self) -> str:
-        return " > ".join(self._levels[k] for k in sorted(self._levels))
 
     def start(self, element: Any) -> bool:
         """Take in an element; True where its inside has been taken in as well."""
@@ -79,11 +75,12 @@ class _Walker:
             self.flush()
         if tag == "pre":
             text = "".join(element.itertext())
-            self.blocks.append(Block(text, self._place, whole=True))
+            self.blocks.append(Block(text, self._headings.place, whole=True))
             self._skipped = element
             return True
         if tag == "table" and not element.xpath(".//table|.//p|.//div|.//ul|.//h1|.//h2|.//h3"):
-            self.blocks.append(Block(_table(element), self._place))
+            head = 2 if element.findtext("caption") else 1
+            self.blocks.append(Block(_table(element), self._headings.place, head=head))
             self._skipped = element
             return True
         if tag == "title":
@@ -119,14 +116,13 @@ class _Walker:
     def flush(self) -> None:
         text = self._taken()
         if text and text != "-":
-            self.blocks.append(Block(text, self._place))
+            self.blocks.append(Block(text, self._headings.place))
 
     def _heading(self, level: int) -> None:
         text = self._taken()
         if text:
-            kept = {k: v for k, v in self._levels.items() if k < level}
-            self._levels = kept | {level: " ".join(text.split())}
-            self.blocks.append(Block(text, self._place, heading=True))
+            self._headings.enter(level, text)
+            self.blocks.append(Block(text, self._headings.place, heading=True))
 
 
 def _table(element: Any) -> str:

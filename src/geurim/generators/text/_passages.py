@@ -18,6 +18,11 @@ _ABBREVIATIONS = re.compile(
 _LAST_WORD = re.compile(r"[(\[\"'“]*([^\s(\[\"'“]*)$")
 
 
+LARGEST = 256 << 20
+"""Bytes of a file, and of what is packed in it, beyond which it is refused."""
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufffe\uffff]")
+
+
 @dataclass(frozen=True)
 class Block:
     """A paragraph, a heading, a table or a block of code, and where it stands."""
@@ -26,6 +31,28 @@ class Block:
     place: str | int  # headings on the way there, or the page
     whole: bool = False  # code: never split
     heading: bool = False
+    head: int = 0  # of a table: lines that say what the columns are; 0 for what is no table
+
+
+class Headings:
+    """The headings on the way to where we are."""
+
+    def __init__(self) -> None:
+        self._levels: dict[int, str] = {}
+
+    def enter(self, level: int, text: str) -> None:
+        self._levels = {k: v for k, v in self._levels.items() if k < level} | {
+            level: one_line(text)
+        }
+
+    @property
+    def place(self) -> str:
+        return " > ".join(self._levels[k] for k in sorted(self._levels))
+
+
+def one_line(text: str) -> str:
+    """A heading or a title as one line, without what nobody can see."""
+    return " ".join(CONTROL.sub("", unicodedata.normalize("NFC", text)).split())[:300]
 
 
 @dataclass(frozen=True)
@@ -91,7 +118,22 @@ class _Packer:
             if self._fits(piece) or block.whole or self._fresh() >= self.size // 2:
                 yield from self._put(piece)
                 return
-        yield from self._sentences(block)
+        yield from self._table(block) if block.head else self._sentences(block)
+
+    def _table(self, block: Block) -> Iterator[tuple[str, str]]:
+        """A long table, row by row; each passage begins with what the columns are."""
+        lines = block.text.split("\n")
+        head = _Piece("\n".join(lines[: block.head]), "\n\n", block.place, carried=True)
+        for number, line in enumerate(lines):
+            for part in _parts(line, self.size):
+                before = "\n\n" if number == 0 else "\n"
+                piece = _Piece(part.rstrip(), before, block.place, whole=True)
+                if not self._fits(piece):
+                    yield from self.flush()
+                    if number >= block.head and len(head.text) + len(part) < self.size:
+                        self.held.append(head)
+                if piece.text:
+                    self.held.append(piece)
 
     def _sentences(self, block: Block) -> Iterator[tuple[str, str]]:
         before = "\n\n"

@@ -26,6 +26,8 @@ Message = Mapping[str, str]
 class Asking(Column):
     """What columns that ask have in common: messages, teacher, parameters, what to do if cut."""
 
+    costs: ClassVar[bool] = True
+
     turns: tuple[tuple[str, Template], ...]  # role and template, in order
     teacher: str = "default"  # a name; "any": one of all by lot
     parameters: Mapping[str, Json] = field(default_factory=dict)
@@ -228,6 +230,12 @@ class Prompt(Asking):
         if self.schema is not None:
             kind = schema_type(self.schema)
         return kind if self.samples is None else pa.list_(kind)
+
+    def messages(self, row: dict[str, Any]) -> tuple[Message, ...]:
+        if not self.raw:
+            return super().messages(row)
+        # A bare prompt ends as it is written: the line break after the user's mark counts.
+        return tuple({"role": r, "content": t.render(row, strip=False)} for r, t in self.turns)
 
     def begin(self, name: str, scope: Scope) -> Finish:
         messages = self.messages(scope.row)
@@ -542,6 +550,7 @@ class Loop(Column):
     """
 
     kind: ClassVar[str] = "loop"
+    costs: ClassVar[bool] = True
 
     columns: Mapping[str, Column]  # in the order they are worked out
     until: Expression

@@ -8,34 +8,29 @@ row, or the text itself.
 
 from __future__ import annotations
 
-import abc
-import ast
 import dataclasses
-import difflib
 import functools
-import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from geurim import curate
 from geurim.contract import Json
-from geurim.errors import DataError, MissingExtra, SettingError
+from geurim.curate import RowStep
+from geurim.errors import MissingExtra, SettingError
+from geurim.generators.text.blocks import one_line, shown
+from geurim.generators.text.checking import Check, Unjudged, near_to, no_constant, text_of
+from geurim.generators.text.execution import Parses, PythonRuns, SqlRuns
 from geurim.generators.text.grounding import grounding
 from geurim.generators.text.numerals import last_number, number_of
-from geurim.generators.text.replies import (
-    _shown,
-    extract_code,
-    parse_list,
-    repair_json,
-)
-from geurim.generators.text.sandbox import Ran, Sandbox
-from geurim.generators.text.sqlite import Database, Refused
+from geurim.generators.text.replies import extract_code, parse_list, repair_json
 
 __all__ = [
     "CHECKS",
@@ -45,6 +40,7 @@ __all__ = [
     "Grounded",
     "JsonSchema",
     "Parses",
+    "Passes",
     "PythonRuns",
     "Regex",
     "Register",
@@ -54,30 +50,8 @@ __all__ = [
     "extract_code",
     "parse_list",
     "repair_json",
+    "text_of",
 ]
-
-
-class Check(abc.ABC):
-    """Settings of one validation; subclasses are frozen keyword-only dataclasses."""
-
-    name: ClassVar[str]
-
-    def check(self, value: str | None, row: Mapping[str, Any]) -> str | None:
-        """None if `value`, in this row, is fine; else the reason it is not, in one sentence."""
-        if value is None:
-            return "it is empty"
-        try:
-            return self.problem(value, row)
-        except DataError as error:
-            return str(error)
-
-    @abc.abstractmethod
-    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
-        """The same; Unjudged where the row lacks what `value` should be held against."""
-
-
-class Unjudged(DataError):
-    """The row lacks what a value should be held against: it is neither right nor wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +67,9 @@ class JsonSchema(Check):
     def problem(self, value: Any, row: Mapping[str, Any]) -> str | None:
         if isinstance(value, str):
             try:
-                value = json.loads(value, parse_constant=_no_constant)
+                value = json.loads(value, parse_constant=no_constant)
             except (ValueError, RecursionError) as broken:
-                return f"it is not JSON ({_one_line(broken)}): {_shown(value)}"
+                return f"it is not JSON ({one_line(broken)}): {shown(value)}"
         from jsonschema.exceptions import best_match
 
         try:
@@ -104,11 +78,7 @@ class JsonSchema(Check):
             return "it is nested too deep for its JSON schema"
         if error is None:
             return None
-        return f"{error.json_path} does not fit the JSON schema: {_one_line(error.message)}"
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+        return f"{error.json_path} does not fit the JSON schema: {one_line(error.message)}"
 
 
 @functools.lru_cache(maxsize=256)
@@ -124,7 +94,7 @@ def _validator(schema: str) -> Any:
         kind.check_schema(content)
     except jsonschema.SchemaError as error:
         raise SettingError(
-            f"Not a JSON schema (Draft 2020-12): {error.json_path}: {_one_line(error.message)}"
+            f"Not a JSON schema (Draft 2020-12): {error.json_path}: {one_line(error.message)}"
         ) from None
     _no_far_references(content)
     # An empty registry: a reference is never fetched from the network.
@@ -165,7 +135,7 @@ class Regex(Check):
         if _matches(value, pattern):
             return None
         what = "does not match" if self.full else "holds nothing that matches"
-        return f"it {what} {self.pattern!r}: {_shown(value)}"
+        return f"it {what} {self.pattern!r}: {shown(value)}"
 
 
 def _matches(value: str, pattern: str) -> bool:
@@ -173,181 +143,9 @@ def _matches(value: str, pattern: str) -> bool:
         return bool(pc.match_substring_regex(pa.array([value]), pattern)[0].as_py())
     except pa.ArrowInvalid as error:
         raise SettingError(
-            f"Not a regular expression that RE2 takes: {pattern!r} ({_one_line(error)}). "
+            f"Not a regular expression that RE2 takes: {pattern!r} ({one_line(error)}). "
             "Lookahead and back references are not supported."
         ) from None
-
-
-_HARNESS = """\
-import sys, types
-solution = types.ModuleType("solution")
-sys.modules["solution"] = solution
-with open("solution.py", encoding="utf-8") as file:
-    code = compile(file.read(), "solution.py", "exec")
-with open("tests.py", encoding="utf-8") as file:
-    tests = compile(file.read(), "tests.py", "exec")
-exec(code, solution.__dict__)
-names = solution.__dict__
-before = {k: v for k, v in names.items()}
-exec(tests, names)
-for name, test in list(names.items()):
-    if before.get(name) is test:
-        continue
-    if name.startswith("test") and isinstance(test, types.FunctionType):
-        test()
-    elif isinstance(test, type) and "unittest" in sys.modules:
-        import unittest
-        if not issubclass(test, unittest.TestCase):
-            continue
-        result = unittest.TestResult()
-        unittest.defaultTestLoader.loadTestsFromTestCase(test).run(result)
-        for _, text in result.failures + result.errors:
-            raise AssertionError(text.strip().splitlines()[-1])
-sys.stdout.flush()
-sys.stderr.write("\\n" + MARK)
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PythonRuns(Check):
-    """The value's Python code runs in the sandbox, and passes `tests` where there are some.
-
-    The code is the first fenced block, or the whole value. Tests are Python: plain asserts,
-    functions called test…, or unittest classes, in the code's own module. Tests that assert
-    nothing, and tests that pass without the code (unless `vacuous`), are a reason to drop the row
-    as well.
-    """
-
-    name: ClassVar[str] = "python_runs"
-    tests: str | None = None
-    vacuous: bool = False  # True: do not ask whether the tests pass without the code
-    stdin: str | None = None
-    seconds: float = 5.0
-    memory_mb: int = 512
-    sandbox: Sandbox | None = None  # None: the best this machine has
-
-    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
-        code = extract_code(value)
-        tests = None if self.tests is None else extract_code(text_of(self.tests, row))
-        reason = _python_error(code)
-        if reason is not None:
-            return f"the code is not Python ({reason}): {_shown(code)}"
-        if not code.strip():
-            return "there is no code"
-        if tests is None:
-            given = "" if self.stdin is None else text_of(self.stdin, row)
-            ran = self._run(code, stdin=given)
-            return None if ran.ok else f"the code fails: {ran.why()}"
-        return self._tested(code, tests)
-
-    def _tested(self, code: str, tests: str) -> str | None:
-        reason = _python_error(tests)
-        if reason is not None:
-            return f"the tests are not Python ({reason}): {_shown(tests)}"
-        if not _asserts(tests):
-            return f"the tests assert nothing: {_shown(tests)}"
-        reason = self._fails(code, tests)
-        if reason is not None:
-            return f"the code fails its tests: {reason}"
-        if not self.vacuous and self._fails("", tests) is None:
-            return f"the tests pass without the code: {_shown(tests)}"
-        return None
-
-    def _fails(self, code: str, tests: str) -> str | None:
-        # A program that leaves early, by sys.exit(0) say, never writes the mark. It is made of the
-        # code's own digest, so the code cannot hold it.
-        digest = hashlib.sha256(f"{code}\0{tests}".encode()).hexdigest()
-        mark = f"passed {digest}"
-        ran = self._run(
-            f"MARK = {mark!r}\n{_HARNESS}", files={"solution.py": code, "tests.py": tests}
-        )
-        if ran.ok and ran.stderr.endswith(mark):
-            return None
-        return "it ends before its tests do" if ran.ok else ran.why()
-
-    def _run(self, code: str, **given: Any) -> Ran:
-        sandbox = self.sandbox or _found()
-        return sandbox.run_python(code, seconds=self.seconds, memory_mb=self.memory_mb, **given)
-
-
-@functools.cache
-def _found() -> Sandbox:
-    return Sandbox.find()
-
-
-def _python_error(code: str) -> str | None:
-    try:
-        ast.parse(code)
-    except SyntaxError as error:
-        return f"line {error.lineno}: {error.msg}"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return _one_line(error) or "nested too deep"
-    return None
-
-
-def _asserts(tests: str) -> bool:
-    """Whether tests can fail: an assert, a raise, or a method of unittest called assert…."""
-    for node in ast.walk(ast.parse(tests)):
-        if isinstance(node, ast.Raise):
-            return True
-        if isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant):
-            return True
-        if isinstance(node, ast.Attribute) and node.attr.startswith(("assert", "fail")):
-            return True
-    return False
-
-
-@dataclass(frozen=True, kw_only=True)
-class SqlRuns(Check):
-    """The value is one query that really runs in SQLite, on the tables of `schema`.
-
-    The database is in memory; after set-up it is read-only, has no files, no PRAGMA and no ATTACH,
-    and may work for `seconds`. `expect`: a query with the same result (in order where it has ORDER
-    BY), as a column, a template or the text itself.
-    """
-
-    name: ClassVar[str] = "sql_runs"
-    schema: str
-    expect: str | None = None
-    least_rows: int = 0
-    seconds: float = 2.0
-
-    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
-        query = extract_code(value, "sql")
-        setup = extract_code(text_of(self.schema, row), "sql")
-        wanted = None if self.expect is None else text_of(self.expect, row)
-        with Database(seconds=self.seconds) as database:
-            try:
-                database.set_up(setup)
-            except Refused as error:
-                return f"the tables cannot be made ({error}): {_shown(setup)}"
-            try:
-                found = database.rows(query)
-            except Refused as error:
-                return f"the query fails ({error}): {_shown(query)}"
-            if len(found) < self.least_rows:
-                return f"the query gives {len(found)} rows, fewer than {self.least_rows}"
-            return None if wanted is None else _differs(database, found, wanted)
-
-
-def _differs(database: Database, found: list[tuple[Any, ...]], wanted: str) -> str | None:
-    try:
-        right = database.rows(extract_code(wanted, "sql"))
-    except (Refused, DataError) as error:
-        return f"the expected query fails ({error}): {_shown(wanted)}"
-    one, other = _comparable(found), _comparable(right)
-    if not re.search(r"\border\s+by\b", re.sub(r"\([^()]*\)", "", wanted), re.I):
-        one, other = sorted(one), sorted(other)
-    if one == other:
-        return None
-    return f"the query gives {_shown(found)} where {_shown(right)} is right"
-
-
-def _comparable(rows: list[tuple[Any, ...]]) -> list[tuple[str, ...]]:
-    def plain(value: Any) -> str:
-        return f"{value:.9g}" if isinstance(value, int | float) else repr(value)
-
-    return [tuple(plain(value) for value in row) for row in rows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,10 +177,10 @@ class ExactAnswer(Check):
         wanted = text_of(self.expected, row)
         found = self.answer(value)
         if found is None:
-            return f"it has no answer ({self.extract}): {_shown(value[-80:])}"
+            return f"it has no answer ({self.extract}): {shown(value[-80:])}"
         if self._equal(found, wanted):
             return None
-        return f"the answer is {_shown(found)}, where {_shown(wanted)} is right"
+        return f"the answer is {shown(found)}, where {shown(wanted)} is right"
 
     def answer(self, value: str) -> str | None:
         """The final answer that stands in a value, or None."""
@@ -418,7 +216,7 @@ def _extracted(text: str, pattern: str) -> str | None:
         found = pc.extract_regex(pa.array([text]), f"(?s:.*){pattern}")[0].as_py()
     except pa.ArrowInvalid as error:
         raise SettingError(
-            f"Not a regular expression that RE2 takes: {pattern!r} ({_one_line(error)})."
+            f"Not a regular expression that RE2 takes: {pattern!r} ({one_line(error)})."
         ) from None
     return None if found is None else found["answer"].strip()
 
@@ -447,12 +245,10 @@ class Contains(Check):
             return "there is nothing to look for: the text is empty"
         if _flat(part) in _flat(whole):
             return None
-        return f"{_shown(part)} does not stand in {_shown(whole)}"
+        return f"{shown(part)} does not stand in {shown(whole)}"
 
 
 def _flat(text: str) -> str:
-    import unicodedata
-
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
@@ -479,7 +275,7 @@ class Grounded(Check):
             return f"numbers that are not in the passage: {', '.join(found.numbers_missing[:5])}"
         if found.words == 0:
             return (
-                None if found.numbers else f"it says nothing that can be looked up: {_shown(value)}"
+                None if found.numbers else f"it says nothing that can be looked up: {shown(value)}"
             )
         if found.share < self.least:
             missing = ", ".join(found.words_missing[:5])
@@ -520,11 +316,11 @@ class Register(Check):
     def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
         wanted = text_of(self.wanted, row)
         if wanted not in REGISTERS:
-            raise SettingError(f"Unknown register: {wanted!r}.{_near(wanted, REGISTERS)}")
+            raise SettingError(f"Unknown register: {wanted!r}.{near_to(wanted, REGISTERS)}")
         counts, endings = register_counts(value), REGISTERS[wanted]
         total = sum(counts.values())
         if not total:
-            return f"no sentence end tells a register: {_shown(value)}"
+            return f"no sentence end tells a register: {shown(value)}"
         share = sum(counts[e] for e in endings) / total
         if share >= self.least and counts[endings[0]]:
             return None
@@ -545,35 +341,30 @@ def register_counts(text: str) -> dict[str, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parses(Check):
-    """The value can be read as Python, JSON or SQL (SQLite's); nothing is run."""
+class Passes(Check):
+    """The value passes a step of curation that judges each text by itself (alpaca, leaks, …).
 
-    name: ClassVar[str] = "parses"
-    language: str
+    As a check a row is dropped before more is asked about it; as a step, after it is whole. `with`
+    names the step and its settings: {step: alpaca, settings: {least_words: 3}}.
+    """
+
+    name: ClassVar[str] = "passes"
+    step: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.language not in ("python", "json", "sql"):
+        if not isinstance(self._step, RowStep):
             raise SettingError(
-                f"Not a language that can be parsed: {self.language!r}. "
-                "Choose one of: python, json, sql."
+                f"The step {self.step!r} looks at the whole set. Name it under `steps`."
             )
 
-    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
-        code = extract_code(value, self.language)
-        reason = self._error(code) if code.strip() else "it is empty"
-        return None if reason is None else f"it is not {self.language} ({reason}): {_shown(code)}"
+    @functools.cached_property
+    def _step(self) -> Any:
+        return curate.step(self.step, **self.settings)
 
-    def _error(self, code: str) -> str | None:
-        if self.language == "python":
-            return _python_error(code)
-        if self.language == "json":
-            try:
-                json.loads(code, parse_constant=_no_constant)
-            except (ValueError, RecursionError) as error:
-                return _one_line(error)
-            return None
-        with Database(seconds=2.0) as database:
-            return database.syntax_error(code)
+    def problem(self, value: str, row: Mapping[str, Any]) -> str | None:
+        reason = self._step.reasons(pa.array([value], pa.string()))[0].as_py()
+        return None if reason is None else reason.rstrip(".")
 
 
 CHECKS: Mapping[str, type[Check]] = {
@@ -581,6 +372,7 @@ CHECKS: Mapping[str, type[Check]] = {
     for kind in (
         *(JsonSchema, Regex, PythonRuns, SqlRuns, ExactAnswer, Contains, Grounded, Parses),
         Register,
+        Passes,
     )
 }
 
@@ -588,67 +380,16 @@ CHECKS: Mapping[str, type[Check]] = {
 def check(name: str, **settings: Any) -> Check:
     """The check of a recipe: `check("regex", pattern="[A-Z]+")`. SettingError for unknown names."""
     if name not in CHECKS:
-        raise SettingError(f"Unknown check: {name!r}.{_near(name, CHECKS)}")
+        raise SettingError(f"Unknown check: {name!r}.{near_to(name, CHECKS)}")
     kind = CHECKS[name]
     known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for setting in settings:
         if setting not in known:
             raise SettingError(
-                f"The check {name!r} has no setting {setting!r}.{_near(setting, known)}"
+                f"The check {name!r} has no setting {setting!r}.{near_to(setting, known)}"
             )
     for setting, f in known.items():
-        if setting not in settings and f.default is dataclasses.MISSING:
+        missing = f.default is f.default_factory is dataclasses.MISSING
+        if setting not in settings and missing:
             raise SettingError(f"The check {name!r} needs the setting {setting!r}.")
     return kind(**settings)
-
-
-def _near(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    choose = f" Choose one of: {', '.join(known)}."
-    return f" Did you mean {near[0]!r}?" if near else choose
-
-
-def text_of(setting: str, row: Mapping[str, Any]) -> str:
-    """The text a setting names: a column of the row, a template over it, or the setting itself."""
-    if setting in row:
-        value = row[setting]
-        if value is None:
-            raise Unjudged(f"the column {setting!r} is empty in this row")
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if "{{" in setting or "{%" in setting:
-        return _render(setting, row)
-    near = difflib.get_close_matches(setting, row, n=1, cutoff=0.8)
-    if near and setting.isidentifier():
-        raise SettingError(f"No column {setting!r} in the row. Did you mean {near[0]!r}?")
-    return setting
-
-
-@functools.lru_cache(maxsize=256)
-def _template(text: str) -> Any:
-    try:
-        import jinja2
-        import jinja2.sandbox
-    except ModuleNotFoundError as error:
-        raise MissingExtra("A template", "text") from error
-    around = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
-    try:
-        return around.from_string(text)
-    except jinja2.TemplateSyntaxError as error:
-        raise SettingError(f"Not a template: {_shown(text)} ({error.message}).") from None
-
-
-def _render(text: str, row: Mapping[str, Any]) -> str:
-    import jinja2
-
-    try:
-        return str(_template(text).render(row))
-    except jinja2.UndefinedError as error:
-        raise SettingError(
-            f"The template {_shown(text)} uses what the row does not have: {error.message}."
-        ) from None
-    except Exception as error:  # a template may divide by zero, or reach for what is fenced off
-        raise SettingError(f"The template {_shown(text)} fails: {_one_line(error)}.") from None
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:200]

@@ -60,6 +60,7 @@ class Column(abc.ABC):
 
     kind: ClassVar[str]
     keys: ClassVar[tuple[str, ...]] = ()  # what may stand beside the kind's own key
+    costs: ClassVar[bool] = False  # asks a model: what is free is worked out before it
 
     when: Expression | None = None  # where it is false, the value is missing
 
@@ -67,6 +68,11 @@ class Column(abc.ABC):
     @abc.abstractmethod
     def type(self) -> pa.DataType:
         """The Arrow type of the values."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing of a kept row, and is left out of it."""
+        return False
 
     @property
     def needs(self) -> frozenset[str]:
@@ -326,6 +332,7 @@ TYPES: Mapping[str, pa.DataType] = {
     "texts": pa.list_(pa.string()),
     "numbers": pa.list_(pa.float64()),
     "messages": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
+    "integers": pa.list_(pa.int64()),
 }
 """The types that a computed column can declare."""
 
@@ -410,6 +417,10 @@ class Require(Column):
 
     expression: Expression
     reason: str | None = None
+
+    @property
+    def silent(self) -> bool:
+        return True
 
     @property
     def type(self) -> pa.DataType:
@@ -498,6 +509,10 @@ class Checked(Column):
     settings: Mapping[str, Any]
     drop: bool = True  # False: the column says whether it is valid, and the row stays
     others: frozenset[str] = frozenset()  # columns that settings name, by name or in templates
+
+    @property
+    def silent(self) -> bool:
+        return self.drop
 
     @property
     def type(self) -> pa.DataType:

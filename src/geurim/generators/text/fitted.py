@@ -22,7 +22,16 @@ from geurim.contract import Fitted, Json, Lineage, Profile, Progress, quiet
 from geurim.errors import SettingError
 from geurim.generators.text.asked import Loop, value
 from geurim.generators.text.budget import Budget
-from geurim.generators.text.columns import Choose, Column, Dropped, Fixed, Items, Rows, Scope
+from geurim.generators.text.columns import (
+    Choose,
+    Column,
+    Compute,
+    Dropped,
+    Fixed,
+    Items,
+    Rows,
+    Scope,
+)
 from geurim.generators.text.keys import Keyed
 from geurim.generators.text.live import Live
 from geurim.generators.text.recipe import Recipe
@@ -55,15 +64,15 @@ class FittedText(Fitted):
     def bind(
         cls, recipe: Recipe, tables: Mapping[str, pa.Table], parents: tuple[Lineage, ...]
     ) -> FittedText:
+        tables = _growing(recipe, tables)
         columns = _bound(recipe.columns, tables)
         kinds: dict[str, pa.DataType] = {}
         for name, column in columns.items():
             if isinstance(column, Keyed):
                 columns[name] = column = column.bound(name, kinds)
             kinds[name] = _type(name, column, kinds)
-        schema = pa.schema([(n, kinds[n]) for n in recipe.columns if not n.startswith("_")])
-        order = list(recipe.spec["columns"])
-        schema = pa.schema(sorted(schema, key=lambda f: order.index(f.name)))
+        shown = [n for n in recipe.spec["columns"] if n[0] != "_" and not columns[n].silent]
+        schema = pa.schema([(n, kinds[n]) for n in shown])
         lineage = Lineage.made(repr(recipe), request=recipe.digest, parents=parents)
         return cls(
             schema=schema,
@@ -104,6 +113,14 @@ class FittedText(Fitted):
     def ahead(self) -> int:
         """How many rows may be under way at once."""
         return self.live.ahead if self.live else 1
+
+    def alike(self) -> _Row:
+        """`run`, and the values that are the same in every row: fixed, and computed from those."""
+        row: _Row = {"run": self.run}
+        for name, column in self.columns.items():
+            if isinstance(column, Fixed | Compute) and column.refers <= set(row):
+                row[name] = value(name, column, Scope(row=row, seed=0))()
+        return row
 
     def grown(self, rows: pa.Table) -> FittedText:
         """The same generator whose growing source has these rows as well."""
@@ -147,13 +164,17 @@ class FittedText(Fitted):
         for name, column in self.columns.items():
             below = [level[r] for r in column.refers if r in level]
             level[name] = max(below, default=-1) + 1
-        # A split stands alone: what it does not concern is worked out once, before it.
+        # What is free comes first, so that a row it drops costs nothing. A split stands alone, and
+        # last: what it does not concern is worked out once, before it.
         levels: list[list[str]] = []
         for depth in range(max(level.values(), default=-1) + 1):
             here = [n for n in self.columns if level[n] == depth]
             split = [n for n in here if isinstance(self.columns[n], Items)]
             calm = [n for n in here if n not in split]
-            levels += [calm] * bool(calm) + [[n] for n in split]
+            for costs in (False, True):
+                group = [n for n in calm if self.columns[n].costs is costs]
+                levels += [group] if group else []
+            levels += [[n] for n in split]
         return levels
 
     def _row(self, seed: int, start: _Row) -> tuple[list[_Row], list[dict[str, Json]]]:
@@ -190,7 +211,8 @@ class FittedText(Fitted):
 
     def _reject(self, error: Dropped, row: _Row) -> dict[str, Json]:
         shown = {n: v for n, v in row.items() if n in self.schema.names}
-        return {"stage": error.stage, "reason": error.reason, "row": shown}
+        stage = error.stage.lstrip("_")  # of a column that is not among the data
+        return {"stage": stage, "reason": error.reason, "row": shown}
 
     # Model files
 
@@ -239,6 +261,19 @@ def _split(name: str, column: Items, seed: int, row: _Row) -> list[tuple[int, _R
     return [(scope.number(name, i), {**row, name: entry}) for i, entry in enumerate(entries)]
 
 
+def _growing(recipe: Recipe, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """The tables, where the source that grows has every column that it is to be given."""
+    found, grow = dict(tables), recipe.grow
+    for new, column in grow.columns.items() if grow else ():
+        assert grow is not None
+        table = found[grow.source]
+        if new not in table.column_names or pa.types.is_null(table.schema.field(new).type):
+            made = pa.nulls(table.num_rows, recipe.columns[column].type)
+            rest = table.drop_columns([new]) if new in table.column_names else table
+            found[grow.source] = rest.append_column(new, made)
+    return found
+
+
 def _bound(columns: Mapping[str, Column], tables: Mapping[str, pa.Table]) -> dict[str, Column]:
     """The columns with the rows of their sources, those in loops too."""
     bound: dict[str, Column] = {}
@@ -265,19 +300,14 @@ def _profile(schema: pa.Schema, lineage: Lineage, columns: Mapping[str, Column])
     found: dict[str, dict[str, Json]] = {}
     for field in schema:
         column = columns[field.name]
-        found[field.name] = {"role": "text", "distinct": 0}
+        known: dict[str, Json] = {"role": "text", "length_quantiles": [], "words_quantiles": []}
         if isinstance(column, Choose) and column.by is None and column.count is None:
             values, weights = column.options[None]
             shares = [[v, w / sum(weights)] for v, w in zip(values, weights, strict=True)]
-            found[field.name] = {
-                "role": "category",
-                "distinct": len(values),
-                "categories": shares,
-            }
+            known = {"role": "category", "categories": shares, "pooled": 0.0}
+            known["distinct"] = len(values)
         elif isinstance(column, Fixed) and not pa.types.is_nested(field.type):
-            found[field.name] = {
-                "role": "category",
-                "distinct": 1,
-                "categories": [[column.value, 1.0]],
-            }
+            known = {"role": "category", "categories": [[column.value, 1.0]], "pooled": 0.0}
+            known["distinct"] = 1
+        found[field.name] = {**known, "missing": 0.0}
     return Profile(schema=schema, lineage=lineage, rows=0, columns=found)

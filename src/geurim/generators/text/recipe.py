@@ -224,9 +224,21 @@ class Recipe(Generator):
 
     @cached_property
     def sources(self) -> dict[str, Json]:
-        """Source name -> rows that stand in the recipe, a file name, or None."""
+        """Source name -> rows that stand in the recipe, a file name, None, or {same: source}.
+
+        A source that is the `same` as another begins with its rows, and may grow by itself.
+        """
         node = self._node.get("sources")
         found = dict(node.mapping()) if node else {}
+        for name, value in found.items():
+            if isinstance(value, Mapping) and (
+                set(value) != {"same"} or value["same"] not in found
+            ):
+                assert node is not None
+                raise node.need(name).error(
+                    f"{value!r} was given. Give rows, a file, or {{same: NAME}} with another "
+                    f"source: {', '.join(n for n in found if n != name) or 'there is none'}."
+                )
         return found
 
     @cached_property
@@ -376,10 +388,11 @@ class Recipe(Generator):
                 raise DataError(f"The recipe {self.name!r} reads no rows, and some were given.")
             given.setdefault(next(iter(self.sources)), source)
         tables, parents = {}, []
-        for name in self.sources:
-            if self.mix and name == self.mix.source and not (given.get(name) or self.sources[name]):
+        for name, own in self.sources.items():
+            if self.mix and name == self.mix.source and not (given.get(name) or own):
                 continue  # real rows to mix in may be left out
-            found = given.get(name) or self._own_source(name)
+            same = own.get("same") if isinstance(own, Mapping) else None
+            found = given.get(name) or given.get(str(same)) or self._own_source(str(same or name))
             tables[name] = found.to_arrow()
             parents.append(found.lineage)
             if not tables[name].num_rows:

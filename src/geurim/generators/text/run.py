@@ -127,7 +127,7 @@ def run_text(
         rejects=run.fold.counts,
         usage=usage,
         report=report,
-        note=recipe.note.render({"run": {**fitted.run, "rows": rows}}) if recipe.note else "",
+        note=recipe.note.render(live.alike()) if recipe.note else "",
         seed=seed,
         complete=run.complete,
     )
@@ -157,7 +157,13 @@ def _check_mix(fitted: FittedText, rows: int | None) -> None:
 class Fold:
     """The steps over the whole set, as rows come: what is kept, and the rejects as JSON lines."""
 
-    def __init__(self, recipe: Recipe, schema: pa.Schema, rejects: Path) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        schema: pa.Schema,
+        rejects: Path,
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> None:
         self._schema = schema
         self._text = recipe.text
         self._steps: list[tuple[str, tuple[str, ...], Filter]] = []
@@ -165,19 +171,21 @@ class Fold:
             settings = dict(settings)
             of = settings.pop("of", None)
             columns = (of,) if isinstance(of, str) else tuple(of or self._text)
+            settings = _with_texts(name, settings, tables or {})
             self._steps.append((name, columns, step(name, **settings).start()))
         self._file = rejects.open("w", encoding="utf-8", newline="\n")
         self.counts: dict[str, int] = {}
         self.drawn = 0
 
     def __call__(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-        for batch in batches:
-            for lost in rejected(batch):
-                self.reject(lost["stage"], lost["reason"], lost["row"])
+        # Rejects are written by draw, and within one by row: how many draws come at once is chance.
+        lost = [(i, -1, r["stage"], r["reason"], r["row"]) for i, b in enumerate(batches)
+                for r in rejected(b)]  # fmt: skip
         plain = [b.replace_schema_metadata(None) for b in batches if b.num_rows]
         table = pa.Table.from_batches(plain, self._schema).combine_chunks()
         rows = next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=self._schema))
-        self.drawn += rows.num_rows
+        draws = np.repeat(np.arange(len(batches)), [b.num_rows for b in batches])
+        places = np.arange(rows.num_rows)
         for name, columns, judge in self._steps:
             if not rows.num_rows:
                 break
@@ -185,13 +193,15 @@ class Fold:
             if reasons.null_count == len(reasons):
                 continue
             out = reasons.is_valid()
-            lost_rows = zip(
-                rows.filter(out).to_pylist(), reasons.drop_null().to_pylist(), strict=True
-            )
-            for row, reason in lost_rows:
-                self.drawn -= 1
-                self.reject(name, reason, row)
+            dropped = places[out.to_numpy(zero_copy_only=False)].tolist()
+            whys, left = reasons.drop_null().to_pylist(), rows.filter(out).to_pylist()
+            for place, why, row in zip(dropped, whys, left, strict=True):
+                lost.append((int(draws[place]), place, name, why, row))
+            places = places[~out.to_numpy(zero_copy_only=False)]
             rows = rows.filter(pc.invert(out))
+        for _, _, stage, why, row in sorted(lost, key=lambda entry: entry[:2]):
+            self.reject(stage, why, row)
+        self.drawn += rows.num_rows
         return rows
 
     def reject(self, stage: str, reason: str, row: Mapping[str, Json]) -> None:
@@ -204,6 +214,24 @@ class Fold:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _with_texts(
+    name: str, settings: Mapping[str, Json], tables: Mapping[str, pa.Table]
+) -> dict[str, Any]:
+    """A step's settings, where `{source: seeds, column: instruction}` stands for its texts."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found[key] = value
+        if isinstance(value, Mapping) and set(value) == {"source", "column"}:
+            table, column = tables.get(value["source"]), value["column"]
+            if table is None or column not in table.column_names:
+                raise SettingError(
+                    f"steps.{name}.{key}: there is no column {column!r} in a source "
+                    f"{value['source']!r}. There are the sources: {', '.join(tables) or 'none'}."
+                )
+            found[key] = tuple(str(t) for t in table[column].to_pylist() if t is not None)
+    return found
 
 
 @dataclass(kw_only=True)
@@ -225,7 +253,8 @@ class _Run:
 
     @cached_property
     def fold(self) -> Fold:
-        return Fold(self.recipe, self.fitted.schema, self.work / FILES["rejects"])
+        rejects = self.work / FILES["rejects"]
+        return Fold(self.recipe, self.fitted.schema, rejects, self.fitted.tables)
 
     @property
     def wanted(self) -> int | None:

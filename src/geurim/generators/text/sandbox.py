@@ -198,7 +198,11 @@ class Sandbox:
 
     def _finish(self, process: _Process, job: dict[str, Any]) -> Ran:
         """Read what it writes until it ends or may go on no longer."""
-        reason = process.read(job["seconds"] + _STARTING_S[self.kind])
+        try:
+            reason = process.read(job["seconds"] + _STARTING_S[self.kind])
+        except BaseException:  # interrupted: nothing of the run stays
+            process.end(True)
+            raise
         code = process.end(reason is not None)
         said = process.text("status", 1 << 12)
         if self.kind == "namespaces" and reason is None:

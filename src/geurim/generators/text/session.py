@@ -1,7 +1,8 @@
 """The engine: it asks teachers as fast as they allow, pays once, and records before it answers.
 
-One thread runs an event loop that sends; another commits answers to the record and hands them on,
-so that whatever waits for an answer never holds up the sending.
+One thread runs an event loop: it sends, and commits what comes back. A request is under way until
+its answer is committed, so that a kill at any moment loses at most `max_concurrency` answers.
+Another thread hands answers on, so that whatever waits for one never holds up the sending.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from geurim.contract import Event, Progress, quiet
-from geurim.errors import GeurimError, MissingExtra, SettingError, TeacherFailed
+from geurim.errors import DataError, GeurimError, MissingExtra, SettingError, TeacherFailed
 from geurim.generators.text import embedded, wire
 from geurim.generators.text.budget import Budget, Ledger, Worst
 from geurim.generators.text.limits import Limiter
@@ -32,7 +33,6 @@ _TEMPLATE_TOKENS = 64  # what a chat template adds at most, beside what stands i
 _BACKOFF_S = 0.5
 _BACKOFF_MAX_S = 30.0
 _LOST_IN_A_ROW = 20  # requests given up one after the other: the server is gone, not unlucky
-_GATHER_S = 0.004  # answers of so long share one commit
 _EVENTS_PER_S = 5
 
 
@@ -91,6 +91,9 @@ class _Lane:
         )
 
 
+_TICK = ()  # nobody to hand to: only time to tell of the progress
+
+
 class Session:
     """Asks teachers, within a budget, with a record of what they answered.
 
@@ -130,10 +133,12 @@ class Session:
         self._lock = threading.Lock()
         self._stop: GeurimError | None = None  # why nothing more is asked
         self._tasks: set[asyncio.Task[None]] = set()
-        self._answers: queue.SimpleQueue[tuple[_Lane, _Job, Answer, str] | None] = (
+        self._found: list[tuple[_Lane, _Job, int, float, Answer, str]] = []  # to be committed
+        self._answers: queue.SimpleQueue[tuple[_Job, Answer] | tuple[()] | None] = (
             queue.SimpleQueue()
         )
         self._jitter = random.Random()
+        self._rating = asyncio.Semaphore(embedded.SLOTS)
         self._told = 0.0
         self._done = 0
         self._replayed = 0
@@ -149,7 +154,7 @@ class Session:
             urls = {name: self._serve(t) for name, t in self.teachers.items()}
             self._loop = _new_loop()
             self._sender = threading.Thread(target=self._loop.run_forever, daemon=True)
-            self._writer = threading.Thread(target=self._write, daemon=True)
+            self._hander = threading.Thread(target=self._hand_on, daemon=True)
             self._sender.start()
             opening = asyncio.run_coroutine_threadsafe(self._connect(urls, keys), self._loop)
             try:
@@ -162,7 +167,7 @@ class Session:
             if self._record is not None:
                 self._record.close()
             raise
-        self._writer.start()
+        self._hander.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -173,8 +178,14 @@ class Session:
         closed = TeacherFailed("The session was closed before this request was answered.")
         asyncio.run_coroutine_threadsafe(self._disconnect(closed), self._loop).result()
         self._answers.put(None)
-        self._writer.join()
+        self._hander.join()
         self._end_loop()
+        with self._lock:
+            left = list(self._pending.values())  # under way, or to be tried again later
+            self._pending.clear()
+        for future in left:
+            if not future.done():
+                future.set_exception(_again(closed))
         self._servers.clear()  # an embedded server ends with its last reference
         if self._record is not None:
             self._record.close()
@@ -192,6 +203,13 @@ class Session:
             limiter = Limiter(teacher.max_concurrency)
             http = _http(teacher, head)
             self._lanes[name] = _Lane(name, teacher, limiter, head, http)
+        self._loop.call_later(1.0, self._tick)
+
+    def _tick(self) -> None:
+        """So that somebody who watches sees that it lives while nothing is answered."""
+        if self._stop is None:
+            self._answers.put(_TICK)
+            self._loop.call_later(1.0, self._tick)
 
     async def _disconnect(self, error: GeurimError) -> None:
         self._abort(error)
@@ -199,6 +217,8 @@ class Session:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._found:
+            self._commit()
         for lane in self._lanes.values():
             await lane.http.close()
 
@@ -213,12 +233,7 @@ class Session:
         """The answer, in time. Its future fails with TeacherFailed where there is none, with
         BudgetExceeded where the budget does not allow to ask. A request that is recorded, or under
         way already, is not sent again."""
-        lane = self._lanes.get(teacher)
-        if lane is None:
-            raise SettingError(
-                f"There is no teacher {teacher!r} in this session. There are: "
-                f"{', '.join(sorted(self._lanes)) or 'none before the session is entered'}."
-            )
+        lane = self._lane(teacher)
         key = request.key
         with self._lock:
             if (known := self._pending.get(key)) is not None:
@@ -241,6 +256,32 @@ class Session:
         elif wake:
             self._loop.call_soon_threadsafe(self._accept)
         return future
+
+    def logprob(self, text: str, given: str = "", teacher: str = "default") -> Future[float]:
+        """The mean log-probability (nats a token) that an embedded model gives `text` after
+        `given`: nearer to 0 is likelier. It is computed here, costs nothing and is not recorded.
+        """
+        lane = self._lane(teacher)
+        if lane.teacher.kind != "embedded":
+            raise SettingError(
+                f"The teacher {teacher!r} is a server, and most servers do not tell how likely a "
+                f"given text is. Use an embedded model: Teacher.embedded()."
+            )
+        return asyncio.run_coroutine_threadsafe(self._rate(lane, text, given), self._loop)
+
+    async def _rate(self, lane: _Lane, text: str, given: str) -> float:
+        base = lane.head.chat.removesuffix("/chat/completions")
+        async with self._rating:  # the slots are kept busy, and not their queue
+            return await embedded.logprob(lane.http, base, text, given)
+
+    def _lane(self, teacher: str) -> _Lane:
+        lane = self._lanes.get(teacher)
+        if lane is None:
+            raise SettingError(
+                f"There is no teacher {teacher!r} in this session. There are: "
+                f"{', '.join(sorted(self._lanes)) or 'none before the session is entered'}."
+            )
+        return lane
 
     @property
     def usage(self) -> Usage:
@@ -338,10 +379,12 @@ class Session:
             trouble = self._lost(lane, error)
         now = self._loop.time()
         if found is not None:
-            self._answered(lane, job, epoch, now - started, *found)
+            if not self._found:  # after all that arrived in this turn of the loop
+                self._loop.call_soon(self._commit)
+            self._found.append((lane, job, epoch, now - started, *found))
         elif trouble is not None:
             self._troubled(lane, job, epoch, trouble)
-        self._pump_all() if len(self._lanes) > 1 else self._pump(lane)
+            self._pump_all()
 
     def _lost(self, lane: _Lane, error: Exception) -> wire.Trouble:
         import aiohttp
@@ -356,9 +399,30 @@ class Session:
             return wire.Trouble(what="retry", said=f"the connection was lost ({said})")
         return wire.Trouble(what="abort", said=said)
 
-    def _answered(
-        self, lane: _Lane, job: _Job, epoch: int, took_s: float, answer: Answer, model: str
-    ) -> None:
+    def _commit(self) -> None:
+        """Record the answers that came since the last time, in one transaction."""
+        found, self._found = self._found, []
+        if not found:
+            return
+        try:
+            if self._record is not None:
+                self._record.put([row(j.request, a, t.name, m) for t, j, _, _, a, m in found])
+        except Exception as error:
+            problem = DataError(
+                f"Answers could not be recorded: {error}. Make room where the record is, and "
+                f"start again."
+            )
+            self._abort(problem)
+            for lane, job, epoch, took_s, answer, _ in found:
+                self._settle(lane, job, epoch, took_s, answer)
+                self._fail(lane, job, _again(problem))
+            return
+        for lane, job, epoch, took_s, answer, _ in found:
+            self._settle(lane, job, epoch, took_s, answer)
+            self._answers.put((job, answer))
+        self._pump_all()  # a budget may have room again, for any teacher
+
+    def _settle(self, lane: _Lane, job: _Job, epoch: int, took_s: float, answer: Answer) -> None:
         lane.limiter.answered(self._loop.time(), epoch, took_s)
         lane.lost = 0
         prompt, completion = answer.prompt_tokens, answer.completion_tokens
@@ -376,7 +440,6 @@ class Session:
             truncated=u.truncated + answer.truncated,
             cost=None if u.cost is None or cost is None else u.cost + cost,
         )
-        self._answers.put((lane, job, answer, model))
 
     def _troubled(self, lane: _Lane, job: _Job, epoch: int, trouble: wire.Trouble) -> None:
         now = self._loop.time()
@@ -469,43 +532,36 @@ class Session:
                 self._fail(lane, job, _again(error))
         self._accept()
 
-    # In the writing thread
+    # In the thread that hands on
 
-    def _write(self) -> None:
-        """Commit answers, then hand them on."""
+    def _hand_on(self) -> None:
+        """Give committed answers to those who wait for them."""
         while True:
-            batch = [self._answers.get()]
-            if self._record is not None and batch[0] is not None:
-                time.sleep(_GATHER_S)
-            while not self._answers.empty():
-                batch.append(self._answers.get())
-            answers = [entry for entry in batch if entry is not None]
-            try:
-                if self._record is not None and answers:
-                    self._record.put([row(j.request, a, t.name, m) for t, j, a, m in answers])
-                problem: Exception | None = None
-            except Exception as error:
-                problem = error
-            for _, job, answer, _ in answers:
+            entry = self._answers.get()
+            if entry:
+                job, answer = entry
                 with self._lock:
                     future = self._pending.pop(job.request.key, None)
-                if future is None or future.done():
-                    continue
-                if problem is not None:
-                    future.set_exception(problem)
-                else:
+                if future is not None and not future.done():
                     future.set_result(answer)
-            self._done += len(answers)
-            self._tell()
-            if None in batch:
+                self._done += 1
+            self._tell(last=entry is None)
+            if entry is None:
                 return
 
-    def _tell(self) -> None:
+    def _tell(self, last: bool = False) -> None:
         """Progress, a few times a second."""
         now = time.monotonic()
-        if now - self._told < 1 / _EVENTS_PER_S:
+        if now - self._told < 1 / _EVENTS_PER_S and not last:
             return
         self._told = now
+        try:
+            self._progress(self._event(now))
+        except Exception as error:  # it may want the run to end, and nobody else would hear of it
+            problem = GeurimError(f"The listener of the progress failed: {error!r}. Mend it.")
+            self._loop.call_soon_threadsafe(self._abort, problem)
+
+    def _event(self, now: float) -> Event:
         self._recent.append((now, self._done))
         (then, before) = self._recent[0]
         rate = (self._done - before) / (now - then) if now > then else 0.0
@@ -518,7 +574,7 @@ class Session:
         if any(lane.limiter.cooling for lane in self._lanes.values()):
             parts.append("waiting for a rate limit")
         done = self._done + self._replayed
-        self._progress(Event(step="ask", done=done, unit="answers", note=", ".join(parts)))
+        return Event(step="ask", done=done, unit="answers", note=", ".join(parts))
 
 
 def _key(teacher: Teacher) -> str | None:

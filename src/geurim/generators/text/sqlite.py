@@ -31,6 +31,10 @@ _NEVER = {
     sqlite3.SQLITE_DROP_VTABLE,
 }
 _FUNCTIONS_DENIED = {"load_extension", "writefile", "readfile", "edit", "fts3_tokenizer"}
+_UNREAD = (
+    *("syntax error", "incomplete input", "unrecognized token", "one statement", "null char"),
+    *("too large", "overflow"),
+)
 _PAGES = 16_384  # of 4 kB: the tables of one set-up
 _MOST_ROWS = 10_000
 
@@ -100,8 +104,7 @@ class Database:
                 self._connection.execute(f"EXPLAIN {statement}").close()
             except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeError) as error:
                 reason = str(error)
-                unread = ("syntax error", "incomplete input", "unrecognized token", "one statement")
-                if isinstance(error, ValueError) or any(word in reason for word in unread):
+                if isinstance(error, ValueError) or any(word in reason for word in _UNREAD):
                     return reason
         return None
 

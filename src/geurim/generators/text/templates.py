@@ -7,6 +7,7 @@ braces in a prompt are plain text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -17,6 +18,7 @@ from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from geurim.errors import SettingError
+from geurim.generators.text.numerals import number_of
 from geurim.generators.text.spec import Node
 
 
@@ -31,6 +33,10 @@ def _environment() -> ImmutableSandboxedEnvironment:
     )
     env.filters["json"] = lambda v: json.dumps(v, ensure_ascii=False)
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    env.filters["after"] = _after
+    env.filters["vote"] = vote
+    env.filters["same_as"] = _same_as
+    env.filters["lines_with"] = _lines_with
     env.globals.pop("lipsum", None)
     env.filters["turns"] = turns
     return env
@@ -40,6 +46,47 @@ def turns(exchanges: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     """Exchanges, each with `user` and `assistant`, as messages of role and content."""
     roles = ("user", "assistant")
     return [{"role": r, "content": e[r]} for e in exchanges for r in roles]
+
+
+def _after(text: str, mark: str) -> str:
+    """What follows the last `mark` on its line; nothing where there is none."""
+    _, sign, rest = str(text).rpartition(mark)
+    lines = rest.strip().splitlines() if sign else []
+    return lines[0].strip() if lines else ""
+
+
+def _lines_with(text: str, marks: Sequence[str]) -> str:
+    """The lines that begin, after spaces, with one of the marks."""
+    return "\n".join(x for x in str(text).splitlines() if x.lstrip().startswith(tuple(marks)))
+
+
+def _plain(answer: str) -> Any:
+    """An answer as it is compared: a number's value, else the text without spaces, case and marks."""
+    text = str(answer).rpartition("####")[2]  # GSM8K marks the final answer so
+    text = re.sub(r"[\s$*`]", "", text).rstrip(".。").casefold()
+    number = number_of(text)
+    return text if number is None else number
+
+
+def _same_as(answers: Sequence[str], right: str) -> list[int]:
+    """The places of the answers that equal `right`."""
+    return [i for i, answer in enumerate(answers) if _plain(answer) == _plain(right)]
+
+
+def vote(answers: Sequence[str]) -> dict[str, Any]:
+    """The answer that most of `answers` agree on, by number or text, and how many do.
+
+    Empty answers have no vote. `answer` is the first of those that agree, and "" where two
+    different answers have as many votes, or nobody has one (self-consistency, Wang et al. 2022).
+    """
+    groups: dict[Any, list[str]] = {}
+    for answer in answers:
+        if (plain := _plain(answer)) != "":
+            groups.setdefault(plain, []).append(str(answer))
+    ranked = sorted(groups.values(), key=len, reverse=True)
+    if not ranked or (len(ranked) > 1 and len(ranked[1]) == len(ranked[0])):
+        return {"answer": "", "votes": len(ranked[0]) if ranked else 0, "of": len(answers)}
+    return {"answer": ranked[0][0], "votes": len(ranked[0]), "of": len(answers)}
 
 
 @dataclass(frozen=True)
@@ -71,10 +118,11 @@ class Template:
     def _compiled(self) -> jinja2.Template:
         return _environment().from_string(self.text)
 
-    def render(self, row: dict[str, Any]) -> str:
+    def render(self, row: dict[str, Any], *, strip: bool = True) -> str:
         """The text for one row. Raises SettingError where the row does not have what it needs."""
         try:
-            return self._compiled.render(row).strip()
+            text = self._compiled.render(row)
+            return text.strip() if strip else text
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise SettingError(f"{self.place}: the template cannot be filled: {error}.") from error
 

@@ -47,6 +47,9 @@ class Head:
 
 async def head(teacher: Teacher, key: str | None) -> Head:
     """What the official client puts before a request to this teacher."""
+    if teacher.kind == "embedded":  # our own server: it wants no account
+        chat, raw = teacher.url + "/chat/completions", teacher.url + "/completions"
+        return Head(chat=chat, raw=raw, headers={"Content-Type": "application/json"}, secret=None)
     try:
         if teacher.kind == "anthropic":
             chat, headers = await _anthropic_head(teacher.url, key)
@@ -117,7 +120,7 @@ def body(teacher: Teacher, request: Request, refused: set[str]) -> bytes:
     parameters.setdefault(
         "max_tokens", parameters.pop("max_completion_tokens", None) or teacher.max_tokens
     )
-    content = make(request, messages, parameters, by_schema)
+    content = make(teacher, request, messages, parameters, by_schema)
     if "max_tokens" in refused and "max_tokens" in content:
         content["max_completion_tokens"] = content.pop("max_tokens")
     try:
@@ -144,7 +147,11 @@ def _instruction(schema: Mapping[str, Json]) -> str:
 
 
 def _openai_body(
-    request: Request, messages: list[dict[str, str]], parameters: dict[str, Json], by_schema: bool
+    teacher: Teacher,
+    request: Request,
+    messages: list[dict[str, str]],
+    parameters: dict[str, Json],
+    by_schema: bool,
 ) -> dict[str, Json]:
     content: dict[str, Json] = {"model": request.model}
     if request.raw:
@@ -153,6 +160,8 @@ def _openai_body(
             parameters["logprobs"] = 1
     else:
         content["messages"] = messages
+    if teacher.kind == "embedded" and parameters.get("logprobs") is True:
+        parameters.setdefault("top_logprobs", 1)  # not twenty that nobody reads
     if by_schema:
         form = {"name": "answer", "schema": request.schema, "strict": True}
         content["response_format"] = {"type": "json_schema", "json_schema": form}
@@ -160,7 +169,11 @@ def _openai_body(
 
 
 def _anthropic_body(
-    request: Request, messages: list[dict[str, str]], parameters: dict[str, Json], by_schema: bool
+    teacher: Teacher,
+    request: Request,
+    messages: list[dict[str, str]],
+    parameters: dict[str, Json],
+    by_schema: bool,
 ) -> dict[str, Json]:
     if request.raw or parameters.pop("logprobs", None):
         raise SettingError(
@@ -193,7 +206,8 @@ def read(teacher: Teacher, request: Request, data: bytes) -> tuple[Answer, str]:
         if not (said.get("choices") or said.get("content")) and said.get("error"):
             raise Unreadable(f"an error instead of an answer: {_message(said, data)}")
         make = _read_anthropic if teacher.kind == "anthropic" else _read_openai
-        return make(said, request.raw), str(said.get("model") or request.model)
+        model = None if teacher.kind == "embedded" else said.get("model")  # it names its path
+        return make(said, request.raw), str(model or request.model)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise Unreadable(f"{type(error).__name__} in a body of {len(data):,} bytes") from None
 
