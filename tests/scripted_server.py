@@ -45,7 +45,7 @@ class Asked:
 
     @property
     def wants(self) -> tuple[str, ...]:
-        """The properties of the schema that the answer is to have; none where there is no schema."""
+        """The properties that the answer is to have; none where there is no schema."""
         return tuple((self.schema or {}).get("properties", {}))
 
 

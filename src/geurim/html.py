@@ -46,6 +46,8 @@ svg text.d{fill:var(--dim)}.ax{stroke:var(--line);stroke-width:1;fill:none}
 .l0{stroke:var(--s0)}.l1{stroke:var(--s1)}.l2{stroke:var(--s2)}.l0,.l1,.l2{fill:none;stroke-width:2}
 .v-pass{fill:var(--pass);stroke:var(--pass)}.v-warn{fill:var(--warn);stroke:var(--warn)}
 .v-fail{fill:var(--fail);stroke:var(--fail)}.v-info{fill:var(--info);stroke:var(--info)}
+.text{margin:8px 0;padding-left:10px;border-left:3px solid var(--line)}
+.quote{white-space:pre-wrap;font-size:14px}
 .dash{stroke-dasharray:4 3}
 @media print{body{max-width:none}.card{break-inside:avoid}}
 """

@@ -33,9 +33,7 @@ class Measure:
 
     def __call__(self, comparison: Any) -> list[Finding]:
         module, _, function = self.home.partition(":")
-        run: Callable[[Any], list[Finding]] = getattr(
-            importlib.import_module(module), function
-        )
+        run: Callable[[Any], list[Finding]] = getattr(importlib.import_module(module), function)
         return run(comparison)
 
 

@@ -7,13 +7,14 @@ hold. Sizes are bounded: the worst 40 columns are plotted, the worst 400 finding
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from geurim import html
 from geurim.contract import Finding, Json, Lineage, Verdict
 from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number, percent
+from geurim.verify.prose import page as prose
 from geurim.verify.report import WORDS, Report, clean, tally
 from geurim.verify.verdict import ORDER
 from geurim.verify.words import AXES
@@ -43,7 +44,12 @@ def to_html(report: Report) -> str:
     """The whole page, as text."""
     sections = [_section(report, q) for q in report.verdicts]
     body = [_top(report), *sections, _all_findings(report), _lineage(report)]
-    return html.page("Geurim: synthetic rows verified", "".join(body))
+    what = "texts" if report.kind == "text" else "rows"
+    return html.page(f"Geurim: synthetic {what} verified", "".join(body))
+
+
+def _headings(report: Report) -> Mapping[str, tuple[str, str]]:
+    return prose.HEADINGS if report.kind == "text" else HEADINGS
 
 
 def tag(verdict: Verdict) -> str:
@@ -53,14 +59,16 @@ def tag(verdict: Verdict) -> str:
 
 
 def _top(report: Report) -> str:
-    rows = report.rows
+    rows, headings = report.rows, _headings(report)
     counts = (
-        f"{rows['synthetic']:,} synthetic rows were compared with {rows['training']:,} real rows "
-        f"they were learned from and {rows['holdout']:,} real rows "
+        prose.top(rows)
+        if report.kind == "text"
+        else f"{rows['synthetic']:,} synthetic rows were compared with {rows['training']:,} real "
+        f"rows they were learned from and {rows['holdout']:,} real rows "
         + ("never seen." if report.lineage["holdout"] else "of the same table.")
     )
     boxes = "".join(
-        f'<div class="card"><h3>{HEADINGS[q][0]} {tag(v)}</h3><p>{HEADINGS[q][1]}</p>'
+        f'<div class="card"><h3>{headings[q][0]} {tag(v)}</h3><p>{headings[q][1]}</p>'
         f'<p class="small dim">Checks: '
         f"{esc(tally([f for f in report.findings if f.question == q]))}</p></div>"
         for q, v in report.verdicts.items()
@@ -78,8 +86,11 @@ def _top(report: Report) -> str:
 
 def _section(report: Report, question: str) -> str:
     own = [f for f in report.findings if f.question == question]
-    title, meaning = HEADINGS[question]
-    parts = SECTIONS[question](own) if question in SECTIONS else []
+    title, meaning = _headings(report)[question]
+    if report.kind == "text":
+        parts = prose.section(question, own, _words)
+    else:
+        parts = SECTIONS[question](own) if question in SECTIONS else []
     return (
         f"<h2>{title} {tag(report.verdicts[question])}</h2><p>{meaning}</p>"
         f'<div class="grid">{"".join(parts)}</div>'

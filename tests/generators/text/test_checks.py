@@ -19,6 +19,7 @@ from geurim.generators.text.checks import (
     Grounded,
     JsonSchema,
     Parses,
+    Passes,
     PythonRuns,
     Regex,
     Register,
@@ -87,6 +88,12 @@ CASES: list[tuple[Check, dict[str, Any], list[Any], list[tuple[Any, str]]]] = [
         {},
         ["AB-1", "ZZ-007"],
         [("AB-1 ", "AB-1"), ("xAB-1", "match"), ("AB-1\n", "match"), ("", "match")],
+    ),
+    (
+        Passes(step="leaks"),
+        {},
+        ["Explain why the sky is blue.", "하늘이 왜 파란지 설명해 주세요."],
+        [("#Rewritten Prompt#: explain", "prompt leaks"), ("<|im_start|>user", "prompt leaks")],
     ),
     (
         Register(wanted="register"),
@@ -387,6 +394,7 @@ def test_no_value_makes_a_check_crash(name: str, value: str) -> None:
         "grounded": {"passage": PASSAGE},
         "parses": {"language": "sql"},
         "register": {"wanted": "해요체"},
+        "passes": {"step": "alpaca"},
     }
     reason = check(name, **settings[name]).check(value, {})
     assert reason is None or reason.strip()

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.misbehaving_server import Misbehaving
 
 import geurim
 from geurim.errors import BudgetExceeded, SamplingError, SettingError, TargetExists
@@ -22,7 +23,6 @@ from geurim.generators.text.budget import Budget
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import TextResult, run_text
 from geurim.generators.text.teacher import Teacher
-from tests.misbehaving_server import Misbehaving
 
 QUESTIONS: dict[str, Any] = {
     "name": "questions",
@@ -83,7 +83,9 @@ def test_rows_depend_on_the_seed_alone_and_a_short_run_begins_a_long_one(tmp_pat
         run(recipe, 30, tmp_path / "one")
         run(with_server(server, QUESTIONS, max_concurrency=2), 30, tmp_path / "slow")
         run(recipe, 60, tmp_path / "long")
-    one, slow, long = (pq.read_table(tmp_path / n / "data.parquet") for n in ("one", "slow", "long"))
+    one, slow, long = (
+        pq.read_table(tmp_path / n / "data.parquet") for n in ("one", "slow", "long")
+    )
     assert one.equals(slow)
     assert long.slice(0, 30).equals(one)
 
@@ -108,7 +110,8 @@ from tests.generators.text.test_run import QUESTIONS
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import run_text
 from geurim.generators.text.teacher import Teacher
-recipe = Recipe.of(QUESTIONS).with_teachers(default=Teacher.of(sys.argv[1], "fake", max_concurrency=16))
+teacher = Teacher.of(sys.argv[1], "fake", max_concurrency=16)
+recipe = Recipe.of(QUESTIONS).with_teachers(default=teacher)
 run_text(recipe, 300, Path(sys.argv[2]), seed=5)
 """
 
@@ -204,9 +207,8 @@ def test_quotas_are_exact_though_half_of_the_rows_are_dropped(tmp_path: Path) ->
 
 def test_quota_that_cannot_be_had_says_which_part(tmp_path: Path) -> None:
     spec = {**QUOTA, "columns": {**QUOTA["columns"], "kept": {"require": "language == 'en'"}}}
-    with Misbehaving(latency=0.001) as server:
-        with pytest.raises(SamplingError, match="'ko'"):
-            run(with_server(server, spec), 20, tmp_path / "out")
+    with Misbehaving(latency=0.001) as server, pytest.raises(SamplingError, match="'ko'"):
+        run(with_server(server, spec), 20, tmp_path / "out")
 
 
 def test_best_share_is_selected_and_the_rest_is_rejected(tmp_path: Path) -> None:
@@ -291,9 +293,8 @@ def test_mix_has_the_share_that_was_asked_for(tmp_path: Path) -> None:
 
 def test_unfinished_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with Misbehaving() as server:
-        with pytest.raises(TargetExists, match="notes.txt"):
-            run(with_server(server, QUESTIONS), 5, tmp_path)
+    with Misbehaving() as server, pytest.raises(TargetExists, match=r"notes\.txt"):
+        run(with_server(server, QUESTIONS), 5, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["notes.txt"]
 
 

@@ -90,7 +90,7 @@ def test_a_second_run_replays_and_pays_nothing(server: Misbehaving, tmp_path: Pa
 
 
 def test_a_burst_of_refusals_wastes_few_and_loses_nothing() -> None:
-    with Misbehaving(latency=0.02, burst=(500, 1.0), retry_after=0.3) as server:
+    with Misbehaving(latency=0.1, burst=(500, 1.0), retry_after=0.3) as server:
         with Session(teacher(server)) as session:
             futures = [session.ask(ask(i)) for i in range(2000)]
             assert [f.result(60).text for f in futures] == [expected(i) for i in range(2000)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -68,7 +68,7 @@ class Asking(Column):
             sample=number,
             raw=raw,
         )
-        future = live.session.ask(request, teacher)
+        future = live.session.ask(request, teacher, place=scope.place)
 
         def wait() -> Answer:
             try:
@@ -573,9 +573,7 @@ class Loop(Column):
         for number in range(1, self.most + 1):
             row = {**scope.row, "previous": rounds[-1] if rounds else None, "round": number}
             for inner, column in self.columns.items():
-                here = Scope(
-                    row=row, seed=scope.seed, live=scope.live, path=f"{scope.path}{name}/{number}/"
-                )
+                here = replace(scope, row=row, path=f"{scope.path}{name}/{number}/")
                 try:
                     row[inner] = value(inner, column, here)()
                 except Dropped as error:

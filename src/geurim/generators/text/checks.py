@@ -371,8 +371,8 @@ CHECKS: Mapping[str, type[Check]] = {
     kind.name: kind
     for kind in (
         *(JsonSchema, Regex, PythonRuns, SqlRuns, ExactAnswer, Contains, Grounded, Parses),
-        Register,
         Passes,
+        Register,
     )
 }
 

@@ -44,6 +44,7 @@ class Scope:
     seed: int  # of this row: 63 bits
     live: Live | None = None
     path: str = ""  # within loops: "drafts/0/"
+    place: int = 0  # of the row among those under way: the first begun is finished first
 
     def number(self, name: str, again: int = 0) -> int:
         """A number of this row, this column and this repetition alone; it tells requests apart."""

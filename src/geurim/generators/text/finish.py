@@ -1,4 +1,4 @@
-"""What stands beside the rows of a run: training form, report, data card; and its sources opened."""
+"""What stands beside the rows of a run: training form, report, data card; and opening sources."""
 
 from __future__ import annotations
 

@@ -180,12 +180,13 @@ class FittedText(Fitted):
     def _row(self, seed: int, start: _Row) -> tuple[list[_Row], list[dict[str, Json]]]:
         """What one draw gives: kept rows, and rejects."""
         rows, rejects = [(seed, start)], []
+        place = next(self.live.numbers) if self.live else 0
         for names in self._levels:
             column = self.columns[names[0]]
             if isinstance(column, Items):
                 rows = [split for row in rows for split in _split(names[0], column, *row)]
                 continue
-            begun = [(s, row, self._begin(names, s, row)) for s, row in rows]
+            begun = [(s, row, self._begin(names, s, row, place)) for s, row in rows]
             rows = []
             for s, row, finishes in begun:
                 try:
@@ -196,9 +197,9 @@ class FittedText(Fitted):
                 rows.append((s, {**row, **found}))
         return [row for _, row in rows], rejects
 
-    def _begin(self, names: list[str], seed: int, row: _Row) -> dict[str, Any]:
+    def _begin(self, names: list[str], seed: int, row: _Row, place: int) -> dict[str, Any]:
         """Start columns of a row; a fault at the start is kept until the row's turn."""
-        scope = Scope(row=row, seed=seed, live=self.live)
+        scope = Scope(row=row, seed=seed, live=self.live, place=place)
         begun: dict[str, Any] = {}
         for name in names:
             if name in row:  # given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class Live:
         self._tables = tables
         self._unsafe = unsafe
         self._lock = threading.RLock()
+        self.numbers = itertools.count()  # of rows, as they are begun
         self._made: dict[Any, Any] = {}
 
     @classmethod
@@ -90,17 +92,17 @@ class Live:
         return self._once(("score", id(column)), lambda: self._scorer(column))
 
     def _scorer(self, column: Scored) -> Scorer:
-        from geurim.generators.text import scorers
+        from geurim.generators.text import rules, scorers
 
         given = "given" if column.given else None
         if column.score == "rules":
-            return scorers.Rules(text="text", **column.settings)
+            return rules.Rules(text="text", **column.settings)
         if column.score == "reward":
             return scorers.RewardModel(text="text", prompt=given, **column.settings)
         teacher = self.teacher_name(column.teacher, 0)
 
         def logprob(text: str, before: str) -> float | None:
-            return self.session.logprob(text, given=before, teacher=teacher)
+            return self.session.logprob(text, given=before, teacher=teacher).result()
 
         if column.score == "logprob":
             return scorers.LogProb(logprob=logprob, text="text", given=given)

@@ -8,6 +8,8 @@ Another thread hands answers on, so that whatever waits for one never holds up t
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import math
 import os
 import queue
@@ -64,6 +66,7 @@ class Usage:
 class _Job:
     request: Request
     future: Future[Answer]
+    place: tuple[int, int]  # the lowest is sent first
     body: bytes = b""
     worst: Worst = field(default_factory=lambda: Worst(tokens=0, usd=None))
     tries: int = 0
@@ -78,12 +81,15 @@ class _Lane:
     limiter: Limiter
     head: wire.Head
     http: Any
-    jobs: deque[_Job] = field(default_factory=deque)
+    jobs: list[tuple[tuple[int, int], _Job]] = field(default_factory=list)  # a heap
     refused: set[str] = field(default_factory=set)  # what the server does not take
     timer: asyncio.TimerHandle | None = None
     met: bool = False  # the server has said something
     lost: int = 0  # requests given up in a row
     usage: Usage = Usage()
+
+    def add(self, job: _Job) -> None:
+        heapq.heappush(self.jobs, (job.place, job))
 
     def count(self, **more: int) -> None:
         self.usage = replace(
@@ -127,6 +133,7 @@ class Session:
         self._lanes: dict[str, _Lane] = {}
         self._servers: list[Any] = []
         self._inbox: deque[tuple[_Lane, _Job]] = deque()
+        self._numbers = itertools.count()
         self._woken = False
         self._pending: dict[str, Future[Answer]] = {}
         self._shared = 0  # asked again while it was under way
@@ -229,10 +236,11 @@ class Session:
 
     # Asking
 
-    def ask(self, request: Request, teacher: str = "default") -> Future[Answer]:
+    def ask(self, request: Request, teacher: str = "default", *, place: int = 0) -> Future[Answer]:
         """The answer, in time. Its future fails with TeacherFailed where there is none, with
         BudgetExceeded where the budget does not allow to ask. A request that is recorded, or under
-        way already, is not sent again."""
+        way already, is not sent again. Of those that wait, the lowest `place` is sent first: a row
+        that was begun is finished before another is."""
         lane = self._lane(teacher)
         key = request.key
         with self._lock:
@@ -246,7 +254,7 @@ class Session:
                 self._replayed += 1
             elif self._stop is None:
                 self._pending[key] = future
-                self._inbox.append((lane, _Job(request, future)))
+                self._inbox.append((lane, _Job(request, future, (place, next(self._numbers)))))
                 wake, self._woken = not self._woken, True
         if answer is not None:
             future.set_result(answer)
@@ -312,7 +320,7 @@ class Session:
             except Exception as error:
                 self._fail(lane, job, error)
                 continue
-            lane.jobs.append(job)
+            lane.add(job)
             if lane not in lanes:
                 lanes.append(lane)
         for lane in lanes:
@@ -335,13 +343,14 @@ class Session:
                 if wait < math.inf and lane.timer is None:
                     lane.timer = self._loop.call_later(wait, self._pump_later, lane)
                 return
-            job = lane.jobs[0]
+            job = lane.jobs[0][1]
             if not self._ledger.fits(job.worst):
                 if self._ledger.open:
                     return  # what is under way may turn out to need less than its worst case
-                self._fail(lane, lane.jobs.popleft(), self._ledger.exceeded(job.worst))
+                heapq.heappop(lane.jobs)
+                self._fail(lane, job, self._ledger.exceeded(job.worst))
                 continue
-            lane.jobs.popleft()
+            heapq.heappop(lane.jobs)
             self._ledger.reserve(job.worst)
             epoch = lane.limiter.sent(now)
             task = self._loop.create_task(self._try(lane, job, epoch))
@@ -481,7 +490,7 @@ class Session:
         self._prepare(lane, job)
         if job.body == before:
             return False
-        lane.jobs.appendleft(job)
+        lane.add(job)
         return True
 
     def _refused(
@@ -490,7 +499,7 @@ class Session:
         self._ledger.release(job.worst)
         lane.limiter.refused(now, epoch, trouble.retry_after_s)
         lane.count(refused=1)
-        lane.jobs.appendleft(job)
+        lane.add(job)
         since = lane.limiter.refusing_since
         if since is not None and now - since > lane.teacher.patience_s:
             self._abort(
@@ -509,7 +518,7 @@ class Session:
         if self._stop is not None:
             self._fail(lane, job, _again(self._stop))
             return
-        lane.jobs.append(job)
+        lane.add(job)
         self._pump(lane)
 
     def _fail(self, lane: _Lane, job: _Job, error: Exception) -> None:
@@ -526,7 +535,7 @@ class Session:
         if not first:
             return
         for lane in self._lanes.values():
-            waiting = list(lane.jobs)
+            waiting = [job for _, job in lane.jobs]
             lane.jobs.clear()
             for job in waiting:
                 self._fail(lane, job, _again(error))

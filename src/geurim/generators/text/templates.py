@@ -42,12 +42,6 @@ def _environment() -> ImmutableSandboxedEnvironment:
     return env
 
 
-def turns(exchanges: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Exchanges, each with `user` and `assistant`, as messages of role and content."""
-    roles = ("user", "assistant")
-    return [{"role": r, "content": e[r]} for e in exchanges for r in roles]
-
-
 def _after(text: str, mark: str) -> str:
     """What follows the last `mark` on its line; nothing where there is none."""
     _, sign, rest = str(text).rpartition(mark)
@@ -87,6 +81,12 @@ def vote(answers: Sequence[str]) -> dict[str, Any]:
     if not ranked or (len(ranked) > 1 and len(ranked[1]) == len(ranked[0])):
         return {"answer": "", "votes": len(ranked[0]) if ranked else 0, "of": len(answers)}
     return {"answer": ranked[0][0], "votes": len(ranked[0]), "of": len(answers)}
+
+
+def turns(exchanges: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Exchanges, each with `user` and `assistant`, as messages of role and content."""
+    roles = ("user", "assistant")
+    return [{"role": r, "content": e[r]} for e in exchanges for r in roles]
 
 
 @dataclass(frozen=True)

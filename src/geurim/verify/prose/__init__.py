@@ -75,11 +75,11 @@ def verify_text(
 ) -> Report:
     """Check synthetic texts, beside real ones where there are some.
 
-    `synthetic`, `real`, `before` (the rows before curation), `rejects` (what curation dropped, with
-    `reason`) and `contamination` (texts of benchmarks): a Source, a path or a frame each. `holdout`:
-    real texts that no prompt showed; without it `real` is cut in two. `column`: the text column, or
-    several that are joined; None takes the longest text, lists of turns joined. `label`: the column
-    that a classifier would predict. `quotas`: column -> value -> share (or count) asked for.
+    `synthetic`, `real`, `before` (the rows before curation), `rejects` (what curation dropped,
+    with `reason`) and `contamination` (texts of benchmarks): a Source, a path or a frame each.
+    `holdout`: real texts that no prompt showed; without it `real` is cut in two. `column`: the text
+    column, or several that are joined; None takes the longest text, lists of turns joined. `label`: the
+    column that a classifier would predict. `quotas`: column -> value -> share (or count) asked for.
     `score`: the column of rewards, guessed by its name if None. `embedder`: texts -> (N, D) vectors
     for the classifier, the Vendi score and the clusters, in place of hashed n-grams. `checks`:
     names of measures or questions. At most 10,000 texts of each set (twice that of real ones) are
@@ -98,6 +98,8 @@ def verify_text(
         rng,
         progress,
     )
+    if embedder is not None:
+        prose.embeddings()  # a wrong one is refused before anything is measured
     findings = []
     for done, measure in enumerate(chosen):
         _tell(progress, done, len(chosen), measure.name)
@@ -148,8 +150,8 @@ def _gathered(
     notes = [f"The text looked at is {' and '.join(map(repr, columns))}."]
     corpora: dict[str, Corpus] = {}
     for name, source in sources.items():
-        own = columns if set(columns) & set(source.schema.names) else columns_of(source, None)
-        own = [c for c in own if c in source.schema.names] if name != "synthetic" else own
+        own = [c for c in columns if c in source.schema.names]
+        own = columns if name == "synthetic" else own or columns_of(source, None)
         most = 2 * TEXTS if name == "real" and "holdout" not in sources else TEXTS
         corpora[name] = sampled(source, own, also, rng, progress, most)
         notes += _said(name, corpora[name], own, columns)
@@ -187,5 +189,7 @@ def _said(name: str, corpus: Corpus, own: list[str], columns: list[str]) -> list
         out.append(f"{len(corpus):,} of {corpus.total:,} {name} rows were drawn by lot.")
     cut = sum(len(t) > LONG for t in corpus.texts.raw)
     if cut:
-        out.append(f"{cut:,} {name} texts are longer than {LONG:,} characters; the rest was not read.")
+        out.append(
+            f"{cut:,} {name} texts are longer than {LONG:,} characters; the rest was not read."
+        )
     return out

@@ -12,7 +12,7 @@ import numpy as np
 from geurim.verify.prose.features import Sparse
 from geurim.verify.prose.texts import Texts, mix
 
-FOLDS = 5
+FOLDS = 3
 STEPS = 30
 MEMORY = 8
 PENALTY = 0.25  # of the squared weights, as a sum over texts: 1 / (2 C) with C = 2
@@ -37,9 +37,7 @@ def fit(rows: Sparse, positive: np.ndarray) -> tuple[np.ndarray, float]:
     return weights[:-1], float(weights[-1])
 
 
-def _descend(
-    cost: Callable[[np.ndarray], tuple[float, np.ndarray]], at: np.ndarray
-) -> np.ndarray:
+def _descend(cost: Callable[[np.ndarray], tuple[float, np.ndarray]], at: np.ndarray) -> np.ndarray:
     """The least of a smooth convex cost by L-BFGS, each step halved until it goes down."""
     value, slope = cost(at)
     pairs: list[tuple[np.ndarray, np.ndarray, float]] = []

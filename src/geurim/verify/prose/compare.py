@@ -16,7 +16,7 @@ from geurim.verify.prose.features import Embedder, Sparse, counts, embed, embedd
 from geurim.verify.prose.texts import Texts, joined, text_columns
 
 TEXTS = 10_000  # texts kept of each set, at most
-VECTORS = 5_000  # of each set, that are made vectors
+VECTORS = 4_000  # of each set, that are made vectors
 SCORES = ("score", "reward", "quality", "rating")
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from geurim.contract import Finding, Json
+from geurim.contract import Finding, Json, Verdict
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.prose.compare import Prose
@@ -49,14 +49,16 @@ def _finding(p: Prose, name: str, found: list[np.ndarray], made: Texts, what: st
     low, high = stats.wilson(hits[0], counts[0])
     share = hits[0] / counts[0]
     real, others = sum(hits[1:]), sum(counts[1:])
-    verdict = "info"
+    verdict: Verdict = "info"
     text = f"{percent(share)} of {counts[0]:,} synthetic texts {what}"
     if others:
         under, over = stats.difference(hits[0], counts[0], real, others)
         verdict = judge(name, share - real / others, under, over)
-        text += f"; {percent(real / others)} of as many real ones do" if (
-            counts[0] <= counts[1]
-        ) else f"; {percent(real / others)} of {counts[1]:,} real ones do"
+        text += (
+            f"; {percent(real / others)} of as many real ones do"
+            if (counts[0] <= counts[1])
+            else f"; {percent(real / others)} of {counts[1]:,} real ones do"
+        )
     return Finding(
         question="collapsing",
         name=name,
@@ -78,5 +80,7 @@ def _examples(found: np.ndarray, made: Texts) -> list[dict[str, Json]]:
     out = []
     for first, count in often.most_common(SHOWN):
         again = int(np.flatnonzero(found == first)[0])
-        out.append({"count": count + 1, "text": made.raw[first][:300], "like": made.raw[again][:300]})
+        out.append(
+            {"count": count + 1, "text": made.raw[first][:300], "like": made.raw[again][:300]}
+        )
     return out

@@ -12,7 +12,7 @@ import numpy as np
 from geurim.contract import Finding, Json
 from geurim.html import number, percent
 from geurim.verify import stats
-from geurim.verify.prose.classify import FOLDS, cross_scores, folds_of
+from geurim.verify.prose.classify import FOLDS, cross_scores
 from geurim.verify.prose.compare import Corpus, Prose
 from geurim.verify.prose.features import Sparse, from_dense, stack
 from geurim.verify.prose.texts import Grams, Texts, distinct
@@ -51,8 +51,8 @@ def c2st(p: Prose) -> list[Finding]:
         text = f"Not judged: fewer than {LEAST} texts of each kind to train a classifier with."
         return [not_judged("faithful", "text_c2st_auc", text)]
     seed = int(p.rng.integers(2**31))
-    found = _told(sets[0], sets[1], p.synthetic, p.training, seed)
-    other = _told(sets[2], sets[1], p.holdout, p.training, seed)
+    found = _told(sets[0], sets[1], seed)
+    other = _told(sets[2], sets[1], seed)
     low, high = found.interval
     ideal = 0.5 + max(0.0, other.interval[0] - 0.5)
     excess = found.auc - ideal
@@ -79,13 +79,13 @@ def c2st(p: Prose) -> list[Finding]:
     ]
 
 
-def _told(made: Sparse, real: Sparse, made_from: Corpus, real_from: Corpus, seed: int) -> Told:
+def _told(made: Sparse, real: Sparse, seed: int) -> Told:
     count = min(len(made), len(real))
     first = np.arange(count)
     rows = stack(made.take(first), real.take(first))
     positive = np.arange(2 * count) < count
-    texts = Texts(made_from.texts.raw[:count] + real_from.texts.raw[:count])
-    scores = cross_scores(rows, positive, folds_of(texts, seed))
+    folds = np.random.default_rng(seed).permutation(2 * count) % FOLDS
+    scores = cross_scores(rows, positive, folds)
     value, error = stats.auc(scores[:count], scores[count:])
     return Told(real=scores[count:], made=scores[:count], auc=value, error=error)
 
@@ -258,15 +258,10 @@ def _divergence(p: Prose, name: str, kind: str, n: int, what: str) -> Finding:
     tables = [_table(buckets, groups, count, p.rng) for buckets, groups in sets]
     whole = [t.sum(axis=0) for t in tables]
     value, reference = jensen_shannon(whole[0], whole[1]), jensen_shannon(whole[2], whole[1])
-    without = [
-        [w - t[g] for w, t in zip(whole, tables, strict=True)]
-        for g in range(GROUPS)
-    ]
+    without = [[w - t[g] for w, t in zip(whole, tables, strict=True)] for g in range(GROUPS)]
     values = np.array([jensen_shannon(w[0], w[1]) for w in without])
     others = np.array([jensen_shannon(w[2], w[1]) for w in without])
-    half, own = (
-        stats.Z * float(stats.jackknife_error(v)) for v in (values - others, values)
-    )
+    half, own = (stats.Z * float(stats.jackknife_error(v)) for v in (values - others, values))
     excess = value - reference
     return Finding(
         question="faithful",

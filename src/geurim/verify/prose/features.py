@@ -1,6 +1,6 @@
 """Texts as vectors: hashed n-grams with weights, and dense embeddings made of them.
 
-Feature hashing (Weinberger et al. 2009) of character 2- to 4-grams, words and pairs of words, with
+Feature hashing (Weinberger et al. 2009) of character 3- and 4-grams, words and pairs of words, with
 sublinear counts and inverse document frequencies, each text of length 1; a truncated singular value
 decomposition (Deerwester et al. 1990; randomized, Halko, Martinsson & Tropp 2011) makes them dense.
 """
@@ -18,7 +18,7 @@ from geurim.verify.prose.texts import Texts, mix
 BUCKETS = 1 << 15
 DIMENSIONS = 64
 SKETCH = 1 << 12  # buckets that the decomposition works on
-CUT = 1_000  # characters of a text that make its vector
+CUT = 500  # characters of a text that make its vector
 _BLOCK = 500
 
 Embedder = Callable[[Sequence[str]], np.ndarray]
@@ -27,7 +27,7 @@ Embedder = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Sparse:
-    """A matrix by rows: row i holds `values` in columns `places` from bounds[i] to bounds[i + 1]."""
+    """A matrix by rows: row i holds `values` in columns `places`, bounds[i] to bounds[i + 1]."""
 
     bounds: np.ndarray  # (N + 1,) int64
     places: np.ndarray  # (E,) int64, which is what NumPy counts with fastest
@@ -102,7 +102,7 @@ _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def _counted(texts: Texts) -> Sparse:
-    grams = [texts.characters(n) for n in (2, 3, 4)] + [texts.word_runs(n) for n in (1, 2)]
+    grams = [texts.characters(n) for n in (3, 4)] + [texts.word_runs(n) for n in (1, 2)]
     keys = [g.rows.astype(np.int64) * BUCKETS + _bucket(g.hashes, i) for i, g in enumerate(grams)]
     unique, often = np.unique(np.concatenate(keys), return_counts=True)
     sizes = np.bincount(unique // BUCKETS, minlength=len(texts))

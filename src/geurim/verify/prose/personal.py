@@ -17,7 +17,7 @@ from geurim.verify.verdict import judge
 SENSITIVE = ("national_id", "card_number", "iban")
 """What no text should hold, invented or not: one is a warning."""
 
-_VALUE = re.compile(r"[^\s<>()\"',;]+@[^\s<>()\"',;]+|https?://[^\s<>\"']+|\+?\d[\d .()-]{6,}\d")
+_VALUE = re.compile(r"[^\s<>()\"',;]+@[^\s<>()\"',;]+|\+?\d[\d .()-]{6,}\d")
 SHOWN = 6
 
 
@@ -99,8 +99,9 @@ def _masked(texts: Texts, rows: list[int]) -> list[str]:
 
 
 def _survivors(p: Prose, made: dict[str, list[int]]) -> Finding:
-    assert p.seeds is not None
-    known = _values(p.seeds.texts, flagged(p.seeds.texts))
+    halves = [_values(c.texts, flagged(c.texts)) for c in p.sets[1:]]
+    # What stands in both halves is written by many: an office's address, nobody's secret.
+    known = halves[0] ^ halves[1]
     own = _values(p.synthetic.texts, made)
     again = own & known
     low, high = stats.wilson(len(again), len(own))
@@ -116,19 +117,19 @@ def _survivors(p: Prose, made: dict[str, list[int]]) -> Finding:
         reference=0.0,
         count=len(own),
         verdict=verdict,
-        text=f"{len(again):,} of {len(own):,} mail addresses, web addresses and long numbers in "
-        f"the synthetic texts stand in real texts too ({len(known):,} were found there).",
+        text=f"{len(again):,} of {len(own):,} mail addresses and long numbers in "
+        f"the synthetic texts stand in one half of the real texts too, of {len(known):,} that do; "
+        "what both halves have is public.",
         columns=(p.column,),
     )
 
 
 def _values(texts: Texts, found: dict[str, list[int]]) -> set[str]:
     """The values of the texts that hold personal data: numbers by their digits alone."""
-    rows = {row for kind, own in found.items() if kind not in ("address",) for row in own}
+    rows = {row for kind, own in found.items() if kind not in ("address", "url") for row in own}
     values: set[str] = set()
     for row in rows:
         for match in _VALUE.findall(texts.raw[row]):
             digits = re.sub(r"\D", "", match)
-            values.add(digits if "@" not in match and "://" not in match else match.lower())
+            values.add(digits if "@" not in match else match.lower())
     return {v for v in values if len(v) >= 7}
-

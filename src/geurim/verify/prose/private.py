@@ -27,7 +27,8 @@ def copies(p: Prose) -> list[Finding]:
     """The shares of synthetic texts that equal a real one, and that are nearly the same as one."""
     if p.training is None or p.holdout is None or p.seeds is None:
         return [
-            not_judged("private", name, NO_REAL) for name in ("text_exact_copies", "text_near_copies")
+            not_judged("private", name, NO_REAL)
+            for name in ("text_exact_copies", "text_near_copies")
         ]
     made, real, held = p.synthetic.texts, p.seeds.texts, p.holdout.texts
     exact = [_equal(made, real), _equal(held, p.training.texts)]
@@ -66,8 +67,11 @@ def _share(
 ) -> Finding:
     """A share of synthetic texts against that of real texts never shown."""
     share, reference = hits[0] / max(counts[0], 1), hits[1] / max(counts[1], 1)
+    # Synthetic texts were looked up in both halves of the real ones, the other half in one only.
+    twice = p.seeds is not p.training
+    ideal = 1 - (1 - reference) ** 2 if twice else reference
     low, high = stats.wilson(hits[0], counts[0])
-    under, over = stats.difference(hits[0], counts[0], hits[1], counts[1])
+    under, over = stats.difference(hits[0], counts[0], ideal * counts[1], counts[1])
     return Finding(
         question="private",
         name=name,
@@ -76,9 +80,9 @@ def _share(
         high=high,
         reference=reference,
         count=counts[0],
-        verdict=judge(name, share - reference, under, over),
-        text=f"{percent(share)} of {counts[0]:,} synthetic texts {what}; {percent(reference)} of "
-        "real texts do so with each other.",
+        verdict=judge(name, share - ideal, under, over),
+        text=f"{percent(share)} of {counts[0]:,} synthetic texts {what}; {percent(ideal)} "
+        "would by chance, as real texts do so with each other.",
         columns=(p.column,),
         details=details,
     )

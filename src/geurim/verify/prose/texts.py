@@ -94,7 +94,8 @@ class Texts:
         outside = np.flatnonzero(~_is_word(self.codes))
         stops = np.append(outside, len(self.codes))
         ends = stops[np.searchsorted(stops, starts)]
-        return np.minimum(ends, self.ends[self.words.rows])
+        found: np.ndarray = np.minimum(ends, self.ends[self.words.rows])
+        return found
 
     def characters(self, n: int) -> Grams:
         """Every run of `n` characters, blanks among them, that lies in one text."""
@@ -155,7 +156,8 @@ def _is_word(codes: np.ndarray) -> np.ndarray:
     present = np.flatnonzero(np.bincount(codes))
     table = np.zeros(int(present[-1]) + 1, bool)
     table[present] = [_word(chr(c)) for c in present.tolist()]
-    return table[codes]
+    found: np.ndarray = table[codes]
+    return found
 
 
 def _word(char: str) -> bool:

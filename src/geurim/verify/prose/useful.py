@@ -16,7 +16,7 @@ from geurim.verify.prose.features import Sparse, counts, weighted
 from geurim.verify.prose.texts import Texts
 from geurim.verify.verdict import judge, not_judged
 
-TRAINED = 4_000  # texts that a classifier of labels learns from
+TRAINED = 2_000  # texts that a classifier of labels learns from
 CLASSES = 10  # commonest labels; the others are left out
 LEAST = 40  # texts with a label
 TIMES = 200  # bootstrap resamples of the tested texts
@@ -43,9 +43,8 @@ def labels(p: Prose) -> list[Finding]:
         return [not_judged("useful", "text_label_gap", text)]
     classes = _classes(p)
     out = [_consistent(p, _labelled(p.synthetic, p.label, classes))]
-    if p.training is not None and p.holdout is not None:
-        if p.training.has(p.label) and p.holdout.has(p.label):
-            out.insert(0, _gap(p, classes))
+    if len(p.sets) == 3 and all(c.has(p.label) for c in p.sets):
+        out.insert(0, _gap(p, classes))
     return out
 
 
@@ -206,7 +205,8 @@ def rewards(p: Prose) -> list[Finding]:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    return values[np.isfinite(values)]
+    finite: np.ndarray = values[np.isfinite(values)]
+    return finite
 
 
 def _reward_plot(values: dict[str, np.ndarray]) -> dict[str, Json]:

@@ -65,7 +65,10 @@ def distinct_words(p: Prose) -> list[Finding]:
         return [_too_few(name) for name in names]
     fewest = min(len(t.words.hashes) for own in parts.texts for t in own)
     if fewest < 4 * LEAST_GROUP:
-        return [not_judged("collapsing", n, "Not judged: the texts have hardly any words.") for n in names]
+        return [
+            not_judged("collapsing", n, "Not judged: the texts have hardly any words.")
+            for n in names
+        ]
     out = []
     for n, name in enumerate(names, 1):
         values = [
@@ -73,7 +76,7 @@ def distinct_words(p: Prose) -> list[Finding]:
             for own in parts.texts
         ]
         what = {1: "words", 2: "pairs of words", 3: "runs of three words"}[n]
-        text = f"Of the {what} in {fewest:,} words of text, {{}} are different"
+        text = f"Of the {what} in groups of {fewest:,} words, {{}} are different"
         out.append(_finding(p, name, values, _relative, percent, text))
     return out
 
@@ -189,9 +192,7 @@ def compression(p: Prose) -> list[Finding]:
         return [not_judged("collapsing", "text_compression", "Not judged: hardly any text.")]
     values = [np.array([compressed(t, fewest) for t in own]) for own in parts.texts]
     text = f"{fewest:,} characters of synthetic text are packed to 1/{{}} of their size"
-    return [
-        _finding(p, "text_compression", values, _grown, number, text, "1/{} for real text")
-    ]
+    return [_finding(p, "text_compression", values, _grown, number, text, "1/{} for real text")]
 
 
 def compressed(texts: Texts, characters: int) -> float:
@@ -208,9 +209,7 @@ def openings(p: Prose) -> list[Finding]:
     values = [np.array([_repeated(t) for t in own]) for own in parts.texts]
     text = f"{{}} of the synthetic texts begin like another of {parts.size:,}"
     details = {"openings": _commonest(p)}
-    return [
-        _finding(p, "text_openings", values, _more, percent, text, "{} of real texts", details)
-    ]
+    return [_finding(p, "text_openings", values, _more, percent, text, "{} of real texts", details)]
 
 
 def _repeated(texts: Texts) -> float:
