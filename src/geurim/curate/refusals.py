@@ -154,6 +154,7 @@ class Hollow(RowStep):
         return reasons_at(len(texts), np.array(at, np.int64), why)
 
 
+# Of I'm, it's, don't.
 _ENDINGS = (
     "s",
     "t",

@@ -179,7 +179,7 @@ def _card(
     ]
     notes = [recipe.about] if recipe.about else []
     if recipe.note:
-        notes.append(recipe.note.render({"run": dict(fitted.run)}))
+        notes.append(recipe.note.render(fitted.alike()))
     if any(t.kind == "embedded" for t in recipe.teachers.values()):
         notes.append(
             "The embedded model proves that the recipe runs. It is too small to write data for "

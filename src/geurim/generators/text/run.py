@@ -110,7 +110,7 @@ def run_text(
             usage = live.live.session.usage if live.live else None
         assert usage is not None
         report = finish(
-            fitted,
+            live,
             source,
             run.fold,
             usage,

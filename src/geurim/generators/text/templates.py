@@ -55,7 +55,7 @@ def _lines_with(text: str, marks: Sequence[str]) -> str:
 
 
 def _plain(answer: str) -> Any:
-    """An answer as it is compared: a number's value, else the text without spaces, case and marks."""
+    """An answer as it is compared: a number's value, else text without spaces, case and marks."""
     text = str(answer).rpartition("####")[2]  # GSM8K marks the final answer so
     text = re.sub(r"[\s$*`]", "", text).rstrip(".。").casefold()
     number = number_of(text)
