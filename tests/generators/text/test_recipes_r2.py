@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scripted_server import Asked, Scripted
 
 from geurim.errors import SettingError
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import TextResult, run_text
 from geurim.generators.text.sandbox import Sandbox
 from geurim.generators.text.teacher import Teacher
+from scripted_server import Asked, Scripted
 
 WORDS = (
     "amber basil cedar delta ember fjord grove harbor island jungle kettle lantern meadow nectar "
