@@ -75,7 +75,6 @@ def check_run(
     asked = len(server.asked)
     again = run(name, server, tmp_path / "one", rows, **settings)
     assert len(server.asked) == asked and again.usage.requests == 0
-    assert again.usage.replayed >= asked
     elsewhere = run(name, server, tmp_path / "two", rows, **settings)
     for made in (again, elsewhere):
         assert table(made) == drawn
@@ -199,7 +198,7 @@ def test_kormo_quotas_registers_teachers_and_the_published_share(tmp_path: Path)
     assert {r["teacher"] for r in rows} == {"one", "two", "three"}
     ends = {"합쇼체": "습니다.", "해요체": "아요.", "해체": "지.", "문어체": "다."}
     assert all(r["output"].endswith(ends[r["register"]]) for r in rows)
-    assert result.rejects["_in_register" if "_in_register" in result.rejects else "in_register"] > 0
+    assert result.rejects["in_register"] > 0
     train = lines(result, "train.jsonl")
     synthetic = sum(line["synthetic"] for line in train)
     assert synthetic == 24 and len(train) - synthetic == round(24 * (1 - 0.6874) / 0.6874) == 11
@@ -233,8 +232,8 @@ def test_kormo_without_real_rows_and_in_another_language(tmp_path: Path) -> None
 PASSAGES = {
     "ko.md": "# 제주 감귤\n\n제주 감귤 축제는 2019년 11월에 서귀포에서 열렸습니다. 관람객 3만 명이 다녀갔고, "
     "입장료는 5천 원이었습니다. 축제 기간에는 감귤 따기 체험과 감귤 주스 시음이 있었습니다.",
-    "en.md": "# Lighthouse\n\nThe lighthouse at Cape Wren was built in 1871 by Margaret Doyle. Its lamp "
-    "burns 40 litres of oil a night and can be seen for 22 miles. Storms closed it twice.",
+    "en.md": "# Lighthouse\n\nThe lighthouse at Cape Wren was built in 1871 by Margaret Doyle. "
+    "Its lamp burns 40 litres of oil a night and can be seen for 22 miles. Storms closed it twice.",
 }
 
 
@@ -277,8 +276,8 @@ def test_documents_rest_on_their_passage_and_say_which(tmp_path: Path) -> None:
     assert {(r["task"], r["language"]) for r in rows} >= {("summary", "ko"), ("dialogue", "en")}
     assert ("dialogue", "ko") not in {(r["task"], r["language"]) for r in rows}  # 2031 is made up
     for row in rows:
-        assert row["document"] == f"{row['language']}.md" and row["passage_id"]
-        assert row["passage"] in open_source(folder).to_arrow()["passage"].to_pylist()
+        assert row["passage"]["document"] == f"{row['language']}.md"
+        assert row["passage"] in open_source(folder).to_arrow().to_pylist()
         assert row["faithfulness"] == 5
     assert not any(a.says("Roberto Silvestri") for a in judged)  # not asked of what is not grounded
     assert result.rejects["grounded"] == 3  # made up in both languages, and the year 2031
@@ -346,7 +345,7 @@ def test_a_program_that_the_model_wrote_makes_the_rows_in_the_sandbox(tmp_path: 
     rows = table(result)
     assert len({r["customer_id"] for r in rows}) == 20 and {r["city"] for r in rows} == {"Leeds"}
     assert all("random.seed" in r["program"] for r in rows)
-    assert result.rejects["printed" if "printed" in result.rejects else "_printed"] >= 1
+    assert result.rejects["printed"] >= 1
     reasons = " ".join(line["reason"] for line in lines(result, "rejects.jsonl"))
     assert "does not fit" in reasons  # age 4, columns missing, or no JSON at all
 
@@ -434,7 +433,7 @@ def test_persona_asks_as_the_person_or_somebody_near(tmp_path: Path) -> None:
 def test_persona_drops_a_person_who_is_there_already(tmp_path: Path) -> None:
     def script(asked: Asked) -> str:
         if "describe people" in asked.system:
-            number = hashlib.sha256(json.dumps(asked.parameters).encode()).digest()[0] % 6
+            number = hashlib.sha256(asked.text.encode()).digest()[0] % 6
             return (
                 f"A baker number {number} who knows {WORDS[number * 3]} {WORDS[number * 5]} bread"
             )
@@ -479,8 +478,7 @@ def test_support_quotas_are_exact_and_customers_slip(tmp_path: Path) -> None:
 def test_support_without_noise_and_in_one_language(tmp_path: Path) -> None:
     with Scripted(support) as server:
         values = {"messy": False, "language": "ko", "difficulty": "easy"}
-        with pytest.raises(SettingError, match="quota.language"):
-            run("support", server, tmp_path / "o", 6, values=values)
-        values = {"messy": False}
-        result = run("support", server, tmp_path / "p", 6, values=values)
-    assert all(r["customer"] == r["written"] for r in table(result))
+        result = run("support", server, tmp_path / "o", 6, values=values)
+    rows = table(result)
+    assert all(r["customer"] == r["written"] for r in rows)
+    assert {(r["language"], r["difficulty"]) for r in rows} == {("ko", "easy")}

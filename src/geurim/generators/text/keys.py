@@ -24,7 +24,7 @@ _LENGTH = 10  # 50 bits: two of a million rows are alike with a probability of 0
 class Key(Column):
     """A key of the row: a prefix and ten signs, the same whenever the row is drawn again.
 
-    Keys of two rows differ but for chance; the step `exact` over the key makes sure of it. Where the
+    Keys of two rows differ but for chance; the step `exact` over the key makes sure. Where the
     recipe splits rows, `when` naming the part gives each part a key of its own.
     """
 

@@ -273,8 +273,11 @@ class Recipe(Generator):
         node = self._node.get("quota")
         if node is None:
             return {}
+        fixed = {n: c.value for n, c in self.columns.items() if isinstance(c, Fixed)}
         return {
-            name: None
+            name: {fixed[name]: 1.0}
+            if name in fixed
+            else None
             if inner.value == "uniform"
             else {k: inner.at(str(k), s).number(0) for k, s in inner.mapping().items()}
             for name, inner in node.items()

@@ -178,13 +178,14 @@ class Fold:
         self.drawn = 0
 
     def __call__(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-        for batch in batches:
-            for lost in rejected(batch):
-                self.reject(lost["stage"], lost["reason"], lost["row"])
+        # Rejects are written by draw, and within one by row: how many draws come at once is chance.
+        lost = [(i, -1, r["stage"], r["reason"], r["row"]) for i, b in enumerate(batches)
+                for r in rejected(b)]  # fmt: skip
         plain = [b.replace_schema_metadata(None) for b in batches if b.num_rows]
         table = pa.Table.from_batches(plain, self._schema).combine_chunks()
         rows = next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=self._schema))
-        self.drawn += rows.num_rows
+        draws = np.repeat(np.arange(len(batches)), [b.num_rows for b in batches])
+        places = np.arange(rows.num_rows)
         for name, columns, judge in self._steps:
             if not rows.num_rows:
                 break
@@ -192,13 +193,15 @@ class Fold:
             if reasons.null_count == len(reasons):
                 continue
             out = reasons.is_valid()
-            lost_rows = zip(
-                rows.filter(out).to_pylist(), reasons.drop_null().to_pylist(), strict=True
-            )
-            for row, reason in lost_rows:
-                self.drawn -= 1
-                self.reject(name, reason, row)
+            dropped = places[out.to_numpy(zero_copy_only=False)].tolist()
+            whys, left = reasons.drop_null().to_pylist(), rows.filter(out).to_pylist()
+            for place, why, row in zip(dropped, whys, left, strict=True):
+                lost.append((int(draws[place]), place, name, why, row))
+            places = places[~out.to_numpy(zero_copy_only=False)]
             rows = rows.filter(pc.invert(out))
+        for _, _, stage, why, row in sorted(lost, key=lambda entry: entry[:2]):
+            self.reject(stage, why, row)
+        self.drawn += rows.num_rows
         return rows
 
     def reject(self, stage: str, reason: str, row: Mapping[str, Json]) -> None:
