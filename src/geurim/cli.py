@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -36,7 +36,7 @@ from geurim.arguments import (
 from geurim.cli_text import text
 
 if TYPE_CHECKING:
-    from geurim.contract import Fitted, Profile, Source
+    from geurim.contract import Fitted, Profile, Progress, Source
     from geurim.verify import Report
     from geurim.verify.gate import Gate
 
@@ -216,13 +216,23 @@ def sample(
 
 @main.command()
 @click.argument("synthetic")
-@click.option("--real", metavar="DATA", required=True, help="The rows that were learned from.")
+@click.option(
+    "--real", metavar="DATA", help="The rows that were learned from; for text, real text."
+)
 @click.option("--holdout", metavar="DATA", help="Real rows that were not learned from.")
 @target_option
 @click.option("--table", help="The table of SYNTHETIC, where that is a database URL.")
 @click.option("--real-table", metavar="TABLE", help="The table of --real, likewise.")
 @click.option("--holdout-table", metavar="TABLE", help="The table of --holdout, likewise.")
 @click.option("--schema", metavar="FILE", help="A schema file that overrides guesses.")
+@click.option(
+    "--text",
+    "columns",
+    multiple=True,
+    metavar="COLUMN",
+    help="Judge the text in this column; not needed for a folder of `geurim text run`.",
+)
+@click.option("--against", metavar="DATA", help="For text: a benchmark that must not be in it.")
 @click.option("-o", "--output", metavar="HTML", help="Save the report as a page to read.")
 @click.option("--json", "json_output", metavar="JSON", help="Save the findings for a program.")
 @click.option("--gate", metavar="TOML", help="Limits that decide the exit code.")
@@ -240,6 +250,8 @@ def verify(
     real_table: str,
     holdout_table: str,
     schema: str,
+    columns: tuple[str, ...],
+    against: str,
     output: str,
     json_output: str,
     gate: str,
@@ -248,17 +260,33 @@ def verify(
 ) -> None:
     """Compare SYNTHETIC rows with the real ones. Exit code 1 says: the verdict is "fail".
 
+    A folder of `geurim text run`, or a file with --text, is judged as text; real text beside it
+    is welcome, and not needed.
+
     \b
     Examples:
       geurim verify out.parquet --real people.csv -o report.html
       geurim verify out.parquet --real train.csv --holdout test.csv --target income -o report.html
       geurim verify out.parquet --real people.csv --gate gate.toml --json report.json
+      geurim verify out --real reviews.csv -o report.html
+      geurim verify rows.jsonl --text question --text answer --against gsm8k.jsonl -o report.html
     """
     from geurim.verify.gate import load_gate
 
     run: Run = ctx.obj
     check_free([output, json_output], overwrite)
     limits = load_gate(gate) if gate else None
+    if columns or Path(synthetic).is_dir():
+        refuse(ctx, ["table", "real_table", "holdout_table", "schema"], "for text")
+        with run.bars() as progress:
+            report = _verify_text(
+                synthetic, real, holdout, target, columns, against, seed, progress
+            )
+            _save_report(report, output, json_output)
+        _end_verify(ctx, report, output, json_output, limits)
+    refuse(ctx, ["against"], "but for text: name its column with --text")
+    if real is None:
+        raise click.UsageError("Missing option '--real': the rows that were learned from.")
     with run.bars() as progress:
         report = geurim.verify(
             geurim.read(synthetic, table=table, schema=schema),
@@ -269,10 +297,54 @@ def verify(
             progress=progress,
         )
         _save_report(report, output, json_output)
+    _end_verify(ctx, report, output, json_output, limits)
+
+
+def _end_verify(
+    ctx: click.Context, report: Report, html: str, json_path: str, limits: Gate | None
+) -> NoReturn:
+    run: Run = ctx.obj
     _show_report(run, report)
-    for path in filter(None, [output, json_output]):
+    for path in filter(None, [html, json_path]):
         run.say(f"Wrote {path}")
     ctx.exit(_judge(run, report, limits))
+
+
+def _verify_text(
+    synthetic: str,
+    real: str | None,
+    holdout: str | None,
+    label: str | None,
+    columns: tuple[str, ...],
+    against: str | None,
+    seed: int,
+    progress: Progress,
+) -> Report:
+    """A folder of `geurim text run` with its rejects, or a file of texts."""
+    from geurim.generators.text.finish import open_source
+    from geurim.rows import read_rows
+    from geurim.verify.prose import verify_text
+
+    place, rejects = Path(synthetic), None
+    if place.is_dir() and (place / "data.parquet").exists():
+        lost = place / "rejects.jsonl"
+        rejects = read_rows(lost) if lost.exists() and lost.stat().st_size else None
+        if not columns and (place / "recipe.yaml").exists():
+            from geurim.generators.text.recipe import Recipe
+
+            columns = Recipe.load(place / "recipe.yaml").text
+        place = place / "data.parquet"
+    return verify_text(
+        read_rows(place),
+        open_source(real) if real else None,
+        holdout=open_source(holdout) if holdout else None,
+        column=list(columns) or None,
+        label=label,
+        rejects=rejects,
+        contamination=open_source(against) if against else None,
+        seed=seed,
+        progress=progress,
+    )
 
 
 @main.command()
