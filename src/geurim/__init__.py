@@ -47,11 +47,14 @@ _HOMES = {
     "ConnectionFailed": "geurim.errors",
     "ModelFileError": "geurim.errors",
     "SamplingError": "geurim.errors",
+    "TeacherFailed": "geurim.errors",
+    "BudgetExceeded": "geurim.errors",
     "MissingExtra": "geurim.errors",
 }
 """The public list: name -> the module it lives in."""
 
 __all__ = [
+    "BudgetExceeded",
     "ConnectionFailed",
     "DataError",
     "Event",
@@ -72,6 +75,7 @@ __all__ = [
     "SettingError",
     "Source",
     "TargetExists",
+    "TeacherFailed",
     "__version__",
     "analyze",
     "fit",
@@ -89,6 +93,7 @@ if TYPE_CHECKING:
     from geurim.analyze import analyze
     from geurim.contract import Event, Finding, Fitted, Generator, Lineage, Privacy, Profile, Source
     from geurim.errors import (
+        BudgetExceeded,
         ConnectionFailed,
         DataError,
         GeurimError,
@@ -99,6 +104,7 @@ if TYPE_CHECKING:
         SchemaError,
         SettingError,
         TargetExists,
+        TeacherFailed,
     )
     from geurim.generators import fit
     from geurim.model import load, save

@@ -61,7 +61,7 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, says: st
 
 
 def test_file_that_is_not_there_and_unknown_name() -> None:
-    with pytest.raises(NotFound, match="nothing.yaml"):
+    with pytest.raises(NotFound, match=r"nothing\.yaml"):
         Recipe.load("nothing.yaml")
     with pytest.raises(SettingError, match="alpaca"):
         Recipe.load("alpacca")

@@ -230,8 +230,9 @@ def test_kormo_without_real_rows_and_in_another_language(tmp_path: Path) -> None
 # documents
 
 PASSAGES = {
-    "ko.md": "# 제주 감귤\n\n제주 감귤 축제는 2019년 11월에 서귀포에서 열렸습니다. 관람객 3만 명이 다녀갔고, "
-    "입장료는 5천 원이었습니다. 축제 기간에는 감귤 따기 체험과 감귤 주스 시음이 있었습니다.",
+    "ko.md": "# 제주 감귤\n\n제주 감귤 축제는 2019년 11월에 서귀포에서 열렸습니다. "
+    "관람객 3만 명이 다녀갔고, 입장료는 5천 원이었습니다. "
+    "축제 기간에는 감귤 따기 체험과 감귤 주스 시음이 있었습니다.",
     "en.md": "# Lighthouse\n\nThe lighthouse at Cape Wren was built in 1871 by Margaret Doyle. "
     "Its lamp burns 40 litres of oil a night and can be seen for 22 miles. Storms closed it twice.",
 }

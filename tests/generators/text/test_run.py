@@ -1,4 +1,4 @@
-"""Whole runs against a real local server: the same rows however often it is killed, exact counts."""
+"""Whole runs against a real local server: the same rows however often killed, exact counts."""
 
 from __future__ import annotations
 
