@@ -331,16 +331,17 @@ def curate(
     import geurim
     from geurim.curate import curate as curate_rows
     from geurim.curate import default_steps
-    from geurim.formats import text_columns
+    from geurim.formats import read_rows, text_columns
 
     check_free([output, rejects or ""], overwrite)
-    source = geurim.read(data)
-    columns = list(column) or text_columns(source.schema)
+    source = read_rows(data)
+    # A rejected answer may be as poor as it likes: it is there to be told from the chosen one.
+    columns = list(column) or [c for c in text_columns(source.schema) if c != "rejected"]
     chosen = [_step(s) for s in steps] or list(default_steps(language))
     if against:
         from geurim.curate import step
 
-        chosen += [step("contamination", against=[geurim.read(a) for a in against])]
+        chosen += [step("contamination", against=[read_rows(a) for a in against])]
     with run.bars() as progress:
         curated = curate_rows(source, chosen, column=columns, progress=progress)
         geurim.write(curated.kept, output, overwrite=overwrite)

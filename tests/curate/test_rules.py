@@ -3,11 +3,13 @@
 import builtins
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import HOSTILE, dropped, reasons
 
+from geurim.contract import Lineage, Source
 from geurim.curate import (
     STEPS,
     AlpacaRules,
@@ -20,7 +22,9 @@ from geurim.curate import (
     RowStep,
     Step,
     Toxic,
+    curate,
     default_steps,
+    step,
     step_class,
 )
 from geurim.curate.personal import KINDS, personal_kinds
@@ -478,3 +482,15 @@ def test_default_steps_judge_rows_by_themselves_first() -> None:
         assert any(isinstance(s, Language) for s in steps) == (language is not None)
         classes = [step_class(name) for name in STEPS]
         assert all(type(s) in classes for s in steps)
+
+
+def test_an_answer_may_repeat_its_question_but_not_itself() -> None:
+    words = " ".join(f"word{i} tells thing{i} of place{i}" for i in range(40))
+    rows = pa.table({"question": [words, "Why?"], "answer": [words, "so it is " * 60]})
+    source = Source(
+        schema=rows.schema,
+        lineage=Lineage(maker="test", digest="0"),
+        read=lambda: iter(rows.to_batches()),
+    )
+    kept = curate(source, [step("repetition")], column=["question", "answer"]).kept.to_arrow()
+    assert kept["question"].to_pylist() == [words]

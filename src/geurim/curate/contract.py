@@ -66,6 +66,8 @@ class Filter(abc.ABC):
 class RowStep(Step):
     """A step that judges each text by itself; subclasses write `reasons`."""
 
+    apart: ClassVar[bool] = False  # judges each column by itself: an answer may repeat its question
+
     def start(self) -> Filter:
         return _Stateless(self)
 
@@ -80,6 +82,15 @@ class _Stateless(Filter):
 
     def judge(self, texts: pa.StringArray, rows: pa.RecordBatch) -> pa.StringArray:
         return self.step.reasons(texts)
+
+
+def judged(
+    judge: Filter, texts: pa.StringArray, rows: pa.RecordBatch, columns: Sequence[str]
+) -> pa.StringArray:
+    """A filter's reasons for the joined `texts`, or for each of the columns where it wants them."""
+    if len(columns) == 1 or not (isinstance(judge, _Stateless) and judge.step.apart):
+        return judge.judge(texts, rows)
+    return pc.coalesce(*(judge.judge(texts_of(rows, (c,)), rows) for c in columns))
 
 
 class Curated:
@@ -162,7 +173,7 @@ class Curated:
         for stage, judge in zip(stages, filters, strict=True):
             if not batch.num_rows:
                 break
-            reasons = judge.judge(texts, batch)
+            reasons = judged(judge, texts, batch, self._columns)
             dropped = len(reasons) - reasons.null_count
             if not dropped:
                 continue

@@ -74,6 +74,7 @@ class Repetition(RowStep):
     """
 
     name: ClassVar[str] = "repetition"
+    apart: ClassVar[bool] = True
     lines: float | None = 0.3
     line_characters: float | None = 0.2
     top: tuple[float, float, float] | None = (0.20, 0.18, 0.16)

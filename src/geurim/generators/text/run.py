@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from geurim.contract import Json, Lineage, Progress, Source, quiet
 from geurim.curate import Filter, step
 from geurim.curate.characters import texts_of
+from geurim.curate.contract import judged
 from geurim.errors import BudgetExceeded, SamplingError, SettingError, TargetExists
 from geurim.generators.text.budget import Budget
 from geurim.generators.text.finish import finish, real_rows
@@ -189,7 +190,7 @@ class Fold:
         for name, columns, judge in self._steps:
             if not rows.num_rows:
                 break
-            reasons = judge.judge(texts_of(rows, columns), rows)
+            reasons = judged(judge, texts_of(rows, columns), rows, columns)
             if reasons.null_count == len(reasons):
                 continue
             out = reasons.is_valid()
