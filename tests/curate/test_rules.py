@@ -24,7 +24,6 @@ from geurim.curate import (
     Toxic,
     curate,
     default_steps,
-    step,
     step_class,
 )
 from geurim.curate.personal import KINDS, personal_kinds
@@ -492,5 +491,5 @@ def test_an_answer_may_repeat_its_question_but_not_itself() -> None:
         lineage=Lineage(maker="test", digest="0"),
         read=lambda: iter(rows.to_batches()),
     )
-    kept = curate(source, [step("repetition")], column=["question", "answer"]).kept.to_arrow()
+    kept = curate(source, [Repetition()], column=["question", "answer"]).kept.to_arrow()
     assert kept["question"].to_pylist() == [words]
