@@ -12,9 +12,11 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
+import click
 import pyarrow.compute as pc
 import pytest
 from click.testing import CliRunner, Result
+from tests.misbehaving_server import Misbehaving
 
 import geurim
 from geurim.cli import main
@@ -51,15 +53,24 @@ def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
+def commands() -> dict[str, click.Command]:
+    """Every command by what is typed for it, those of groups too."""
+    found: dict[str, click.Command] = {}
+    for name, command in main.commands.items():
+        inner = command.commands if isinstance(command, click.Group) else {}
+        found |= {f"{name} {n}": c for n, c in inner.items()} or {name: command}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
 def test_every_command_shows_examples(name: str) -> None:
-    shown = run(name, "--help").stdout
+    shown = run(*name.split(), "--help").stdout
     assert "Example" in shown and f"geurim {name}" in shown
 
 
 def test_the_examples_of_the_help_can_be_parsed() -> None:
     """Each option in an example is one that the command has."""
-    for name, command in main.commands.items():
+    for name, command in commands().items():
         known = {o for p in command.params for o in p.opts}
         for line in (command.help or "").splitlines():
             if line.strip().startswith("geurim "):
@@ -354,3 +365,61 @@ def test_a_full_disk_is_told_and_leaves_nothing(here: Path, arguments: list[str]
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr and done.stderr.strip()
     assert sorted(p.name for p in here.iterdir()) == before
+
+
+def test_text_recipes_are_listed_and_shown() -> None:
+    listed = run("text", "recipes").stdout
+    assert "alpaca" in listed and "kormo" in listed
+    assert run("text", "show", "alpaca").stdout.startswith("name: alpaca")
+
+
+def test_text_run_and_verify_by_the_command_line(here: Path) -> None:
+    """A run, its second start that asks for nothing, and its verification."""
+    Path("mine.yaml").write_text(
+        "name: mine\ncolumns:\n  n: {number: [1, 100000]}\n  q: {prompt: 'Ask about {{ n }}'}\n"
+    )
+    with Misbehaving() as server:
+        words = ["text", "run", "mine.yaml", "--rows", "12", "--seed", "3", "-o", "out"]
+        words += ["--teacher", server.url, "--model", "fake"]
+        first = run(*words)
+        assert "12 rows kept" in first.stdout and "Asked 12 times" in first.stdout, first.stderr
+        assert "cost: unknown" in first.stdout
+        again = run(*words, "--overwrite", "--price", "0.15/0.60", "--budget", "5usd")
+        assert "Asked 0 times, 12 more from the record" in again.stdout
+        assert server.stats.requests == 12
+    assert "Wrote report.html" in run("verify", "out", "-o", "report.html", code=(0, 1)).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["text", "run", "alpacca", "--rows", "2", "-o", "o"], "alpaca"),
+        (["text", "run", "persona", "--rows", "2", "-o", "o", "--teacher", "http://x"], "--model"),
+        (["text", "run", "persona", "--rows", "2", "-o", "o", "--budget", "5 apples"], "5usd"),
+        (["text", "run", "persona", "--rows", "2", "-o", "o", "--set", "nothing=1"], "no column"),
+        (
+            ["text", "run", "persona", "--rows", "2", "-o", "o", "--source", "x.csv"],
+            "reads no rows",
+        ),
+        (["text", "run", "persona", "--rows", "2", "-o", "o", "--price", "cheap"], "IN/OUT"),
+        (["text", "curate", "planes.csv", "-o", "k.csv", "--step", "neer"], "near"),
+        (["text", "curate", "planes.csv", "-o", "k.csv", "--step", "near:0.5"], "key=value"),
+        (["verify", "planes.csv"], "--real"),
+    ],
+)
+def test_wrong_use_of_text_commands_is_explained(here: Path, words: list[str], says: str) -> None:
+    done = run(*words, code=2)
+    assert says in done.stderr
+    assert not Path("o").exists() and not Path("k.csv").exists()
+
+
+def test_text_curate_writes_kept_rows_and_reasons(here: Path) -> None:
+    rows = [{"text": t} for t in ("A whole sentence about bread.", "Another one about the sea.")]
+    lines = [json.dumps(r) for r in [*rows, rows[0], {"text": "Call me: 010-1234-5678, really."}]]
+    Path("rows.jsonl").write_text("\n".join(lines))
+    done = run("text", "curate", "rows.jsonl", "-o", "kept.jsonl", "--rejects", "lost.jsonl")
+    assert "2 of 4 rows kept" in done.stdout, done.stdout + done.stderr
+    kept = [json.loads(x)["text"] for x in Path("kept.jsonl").read_text().splitlines()]
+    assert kept == [r["text"] for r in rows]
+    lost = [json.loads(x) for x in Path("lost.jsonl").read_text().splitlines()]
+    assert sorted(x["stage"] for x in lost) == ["exact duplicates", "personal data"]

@@ -238,10 +238,15 @@ def test_an_interrupted_run_leaves_nothing_behind() -> None:
         signal.raise_signal(signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        Sandbox(kind="namespaces").run_python(inner, seconds=30)
-    thread.join()
+    # Processes started in the background inherit that the signal is ignored.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            Sandbox(kind="namespaces").run_python(inner, seconds=30)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert _within(5, lambda: not any(_processes_called(marker)))
     assert len(list(opened.glob("*"))) == before
 
