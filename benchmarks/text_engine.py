@@ -3,10 +3,12 @@
     python benchmarks/text_engine.py tests/misbehaving_server.py --requests 10000
 
 starts the server script (it takes --port, --latency, --slots, --burst429 and answers GET /stats)
-and asks it the same number of requests in three ways, each in a process of its own:
+and asks it the same number of requests in some ways, each in a process of its own:
 
 - `bare`: an aiohttp and uvloop loop that keeps `--at-once` requests under way and keeps nothing;
 - `session`: geurim's session with a budget and a record on disk, a future waited for by each row;
+- `recipe`: a recipe of two sampled columns and a prompt, exact duplicates dropped, rows written to
+  Parquet, with record and budget: from the start of the teachers to the last row on disk;
 - `client`: the official client as its documentation shows it, with as many at once.
 
 Prints one JSON line a way: answers/s from the first request to the last answer, client CPU ms a
@@ -85,6 +87,37 @@ def ask_session(url: str, count: int, at_once: int) -> dict[str, float]:
         return measured(ask_all, count)
 
 
+def ask_recipe(url: str, count: int, at_once: int) -> dict[str, float]:
+    import geurim
+    from geurim.generators.text.budget import Budget
+    from geurim.generators.text.recipe import Recipe
+    from geurim.generators.text.run import Fold
+    from geurim.generators.text.teacher import Teacher
+
+    columns = {
+        "topic": {"choose": ["cats", "dogs", "birds"]},
+        "number": {"number": [1, 10**9]},
+        "question": {"prompt": "Ask about {{ topic }} {{ number }}."},
+    }
+    recipe = Recipe.of({"name": "rate", "columns": columns, "steps": ["exact"]})
+    teacher = Teacher.of(url, "m", input_usd=1.0, output_usd=1.0)
+    fitted: Any = geurim.fit(None, recipe.with_teachers(default=teacher), seed=1)
+    budget = Budget(usd=1e6, requests=10 * count)
+
+    with tempfile.TemporaryDirectory() as folder:
+
+        def ask_all() -> None:
+            to = Path(folder)
+            with fitted.opened(rows=count, record=to / "record.sqlite", budget=budget) as live:
+                fold = Fold(live.recipe, live.schema, to / "rejects.jsonl")
+                drawn = geurim.sample(live, count, seed=1, keep=fold)
+                geurim.write(drawn, to / "rows.parquet")
+                fold.close()
+            assert geurim.read(to / "rows.parquet").rows == count
+
+        return measured(ask_all, count)
+
+
 def ask_bare(url: str, count: int, at_once: int) -> dict[str, float]:
     async def begin() -> Callable[[int], Awaitable[Any]]:
         import aiohttp
@@ -139,7 +172,7 @@ def _loop(
     return measured(lambda: uvloop.run(run()), count)
 
 
-WAYS = {"bare": ask_bare, "session": ask_session, "client": ask_client}
+WAYS = {"bare": ask_bare, "session": ask_session, "recipe": ask_recipe, "client": ask_client}
 
 
 def main() -> None:
@@ -149,7 +182,7 @@ def main() -> None:
     parser.add_argument("--latency", default="0.2")
     parser.add_argument("--slots", default="64")
     parser.add_argument("--at-once", type=int, default=128)
-    parser.add_argument("--ways", default="bare,session,client")
+    parser.add_argument("--ways", default="bare,session,recipe")
     parser.add_argument("--burst", help="AFTER:SECONDS of refusals")
     parser.add_argument("--url", help=argparse.SUPPRESS)  # one way, in a process of its own
     a = parser.parse_args()
