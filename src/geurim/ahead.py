@@ -127,7 +127,7 @@ def _add(count: _Count, drawn: int, kept: int) -> None:
         raise SamplingError(
             f"The last {count.barren:,} draws gave no row that is kept; {count.kept:,} of "
             f"{count.wanted:,} rows were kept of {count.drawn:,} drawn. Look at the rejects for "
-            "the reasons, loosen the step that gives them, or ask for fewer rows."
+            "the reasons (a run leaves them), loosen the step that gives them, or ask for fewer rows."
         )
 
 

@@ -43,6 +43,7 @@ FILES = {
     "form": "train.jsonl",
     "folder": "train",
     "rejects": "rejects.jsonl",
+    "failed": "rejects-unfinished.jsonl",  # of a run that ended with an error
     "page": "report.html",
     "report": "report.json",
     "recipe": "recipe.yaml",
@@ -269,9 +270,9 @@ class _Run:
         path = self.work / "drawn.parquet"
         try:
             write(drawn, path)
-        finally:
-            if not self.recipe.select:
-                self.fold.close()
+        except BaseException:
+            self.fold.close()
+            raise
         return self._selected(path)
 
     def _lineage(self) -> Lineage:
@@ -390,6 +391,7 @@ class _Run:
         drawn, select = read_rows(path), self.recipe.select
         data = self.work / FILES["data"]
         if select is None:
+            self.fold.close()
             path.rename(data)
             return read_rows(data)
         scores = np.array([_score(select.by.value(row)) for row in _rows(drawn)], float)
@@ -508,7 +510,10 @@ def _settled_seed(folder: Path, seed: int | None) -> int:
 
 @contextmanager
 def _unfinished(folder: Path) -> Iterator[Path]:
-    """A folder to work in; its files take their places when all went well."""
+    """A folder to work in; its files take their places when all went well.
+
+    The rejects of a run that failed stay, under a name of their own: they tell why.
+    """
     work = folder / ".unfinished"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -519,5 +524,10 @@ def _unfinished(folder: Path) -> Iterator[Path]:
             if target.is_dir():
                 shutil.rmtree(target)
             path.replace(target)
+        (folder / FILES["failed"]).unlink(missing_ok=True)
+    except BaseException:
+        if (work / FILES["rejects"]).exists():
+            (work / FILES["rejects"]).replace(folder / FILES["failed"])
+        raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
