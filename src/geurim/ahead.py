@@ -126,8 +126,8 @@ def _add(count: _Count, drawn: int, kept: int) -> None:
     if count.barren >= PATIENCE and count.wanted is not None:
         raise SamplingError(
             f"The last {count.barren:,} draws gave no row that is kept; {count.kept:,} of "
-            f"{count.wanted:,} rows were kept of {count.drawn:,} drawn. Look at the rejects, "
-            "which a run leaves in its folder, for the reasons; loosen the step that gives them, or "
+            f"{count.wanted:,} rows were kept of {count.drawn:,} drawn. Look at the rejects "
+            "that a run leaves in its folder for the reasons, loosen the step that gives them, or "
             "ask for fewer rows."
         )
 
