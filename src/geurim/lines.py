@@ -33,7 +33,7 @@ def read_lines(path: Path, maker: str, declared: Schema, check: Callable[[], Non
     kinds: dict[str, pa.DataType] = {}
     mixed: set[str] = set()
     first, rows = 1, 0
-    for block, count in _blocks(path):
+    for block, count in blocks(path):
         found_kinds, found_rows = _kinds(block, path, first, mixed)
         rows += found_rows
         for name, kind in found_kinds.items():
@@ -48,7 +48,7 @@ def read_lines(path: Path, maker: str, declared: Schema, check: Callable[[], Non
 
     def read() -> Iterator[pa.RecordBatch]:
         check()
-        for block, _ in _blocks(path):
+        for block, _ in blocks(path):
             batch = _slow(block, raw) if mixed else _fast(block, raw)
             yield pa.RecordBatch.from_arrays(batch.columns, names)
 
@@ -67,7 +67,7 @@ def read_lines(path: Path, maker: str, declared: Schema, check: Callable[[], Non
     )
 
 
-def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
+def blocks(path: Path) -> Iterator[tuple[bytes, int]]:
     """Whole lines, some megabytes at a time, and how many there are."""
     with opened(path) as file:
         rest = b"" if file.read(3) == b"\xef\xbb\xbf" else None

@@ -225,10 +225,12 @@ def split(source: Source, holdout: float, seed: int) -> tuple[Source, Source | N
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SPLIT,)))
     kept = np.ones(count, dtype=bool)
     kept[rng.choice(count, wanted, replace=False)] = False
-    return _rows_where(source, kept), _rows_where(source, ~kept)
+    return rows_where(source, kept), rows_where(source, ~kept)
 
 
-def _rows_where(source: Source, mask: np.ndarray) -> Source:
+def rows_where(source: Source, mask: np.ndarray) -> Source:
+    """The rows that `mask` (N,) marks, by their place."""
+
     def read() -> Iterator[pa.RecordBatch]:
         first = 0
         for batch in source.read():

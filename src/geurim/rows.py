@@ -126,11 +126,11 @@ def _arrow(path: Path) -> Source:
 
 def _lines(path: Path) -> Source:
     from geurim.delimited import scan
-    from geurim.lines import _blocks
+    from geurim.lines import blocks
 
     check, found = _unchanged(path), scan(path, "utf-8")
     rows, first, schema = 0, 1, pa.schema([])
-    for block, count in _blocks(path):
+    for block, count in blocks(path):
         table = _block(block, None, path, first)
         rows, first = rows + len(table), first + count
         try:
@@ -144,7 +144,7 @@ def _lines(path: Path) -> Source:
     def read() -> Iterator[pa.RecordBatch]:
         check()
         at = 1
-        for block, count in _blocks(path):
+        for block, count in blocks(path):
             yield from _block(block, schema, path, at).to_batches(BATCH)
             at += count
 

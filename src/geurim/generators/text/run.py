@@ -31,6 +31,7 @@ from geurim.generators.text.budget import Budget
 from geurim.generators.text.finish import finish, real_rows
 from geurim.generators.text.fitted import FittedText, rejected
 from geurim.generators.text.recipe import Recipe
+from geurim.pipeline import rows_where
 from geurim.sample import sample
 from geurim.write import write
 
@@ -406,7 +407,7 @@ class _Run:
                 self.fold.drawn -= 1
                 self.fold.reject("select", f"its score {score:.3g} is not among the best", row)
         self.fold.close()
-        write(_where(drawn, best), data)
+        write(rows_where(drawn, best), data)
         path.unlink()
         return read_rows(data)
 
@@ -418,18 +419,6 @@ def _score(value: Any) -> float:
 def _rows(source: Source) -> Iterator[dict[str, Any]]:
     for batch in source.read():
         yield from batch.to_pylist()
-
-
-def _where(source: Source, mask: np.ndarray) -> Source:
-    def read() -> Iterator[pa.RecordBatch]:
-        first = 0
-        for batch in source.read():
-            yield batch.filter(pa.array(mask[first : first + batch.num_rows]))
-            first += batch.num_rows
-
-    return Source(
-        schema=source.schema, lineage=source.lineage, read=read, rows=int(np.count_nonzero(mask))
-    )
 
 
 def _apportioned(parts: Sequence[Mapping[Any, float]], rows: int) -> dict[tuple[Any, ...], int]:
