@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.contract import Event, Json, Progress, Source
-from geurim.errors import DataError, SettingError
+from geurim.errors import DataError, SchemaError, SettingError
 from geurim.verify.prose.features import Embedder, Sparse, counts, embed, embedded_by, weighted
 from geurim.verify.prose.texts import Texts, joined, text_columns
 
@@ -143,11 +143,16 @@ def _fewest(
 
 
 def columns_of(source: Source, column: str | Sequence[str] | None) -> list[str]:
-    """The text columns asked for, or the guessed one."""
-    if isinstance(column, str):
-        return [column]
+    """The text columns asked for, or the guessed one. Raises SchemaError for one not there."""
     if column is not None:
-        return list(column)
+        asked = [column] if isinstance(column, str) else list(column)
+        for name in asked:
+            if name not in source.schema.names:
+                raise SchemaError(
+                    f"There is no text column {name!r}; there are: "
+                    f"{', '.join(map(repr, source.schema.names))}. Name another."
+                )
+        return asked
     return text_columns(source.schema, pa.Table.from_batches(_first(source), source.schema))
 
 
