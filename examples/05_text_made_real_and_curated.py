@@ -12,7 +12,12 @@ noise = Noise(rates=PRESETS["reviews"], language="ko")
 for text in noise.apply(clean, np.random.default_rng(7)).to_pylist():
     print(text)
 
-texts = [*clean, clean[0], "제 번호는 010-1234-5678 입니다. 전화 주세요.", "Sorry, wrong language here."]
+texts = [
+    *clean,
+    clean[0],
+    "제 번호는 010-1234-5678 입니다. 전화 주세요.",
+    "Sorry, wrong language here.",
+]
 curated = curate(read_rows(pa.table({"text": texts})), default_steps("ko"), column="text")
 print(curated.kept.to_arrow()["text"].to_pylist() == clean)
 for row in curated.rejects.to_arrow().to_pylist():

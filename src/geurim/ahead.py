@@ -83,7 +83,7 @@ def draw_ahead(
     held: list[pa.RecordBatch] = []
     pending: deque[Future[pa.RecordBatch]] = deque()
     started = 0
-    _tell(progress, count)
+    _tell(progress, count, keep)
     pool = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="geurim-row")
     try:
         while not count.done:
@@ -108,7 +108,7 @@ def draw_ahead(
             if sum(b.num_rows for b in held) >= _BATCH:
                 yield _joined(held, schema)
                 held = []
-            _tell(progress, count)
+            _tell(progress, count, keep)
         if held:
             yield _joined(held, schema)
     except BudgetExceeded:
@@ -136,8 +136,11 @@ def _ready(draw: Future[pa.RecordBatch]) -> bool:
     return draw.done() and draw.exception() is None
 
 
-def _tell(progress: Progress, count: _Count) -> None:
+def _tell(progress: Progress, count: _Count, keep: Keep) -> None:
     note = f"kept {count.kept / count.drawn:.0%} of {count.drawn:,}" if count.drawn else ""
+    lost: dict[str, int] = getattr(keep, "counts", {})  # by stage, of a run's own steps
+    most = sorted(lost.items(), key=lambda item: -item[1])[:3]
+    note += "".join(f", {stage} -{number:,}" for stage, number in most)
     progress(Event(step="sample", done=count.kept, total=count.wanted, note=note))
 
 

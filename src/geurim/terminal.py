@@ -23,6 +23,8 @@ _DOING = {
     "sample": "Sampling",
     "write": "Writing",
     "verify": "Verifying",
+    "ask": "Asking",
+    "curate": "Curating",
 }
 
 
@@ -46,6 +48,8 @@ def bars(silent: bool = False) -> Iterator[Progress]:
         rich_progress.BarColumn(),
         rich_progress.TextColumn("{task.fields[counted]}"),
         rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left:"),
+        rich_progress.TimeRemainingColumn(compact=True),
         rich_progress.TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
         transient=True,
