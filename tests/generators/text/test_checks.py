@@ -348,10 +348,11 @@ def test_a_query_cannot_run_for_ever() -> None:
     made = SqlRuns(schema=TABLES, seconds=0.2)
     start = time.perf_counter()
     assert "more than 0.2 s" in str(made.check(endless.format("count(*)"), {}))
-    assert "more than 10,000 rows" in str(made.check(endless.format("n"), {}))
+    patient = SqlRuns(schema=TABLES, seconds=60)  # here the rows are the limit, not the time
+    assert "more than 10,000 rows" in str(patient.check(endless.format("n"), {}))
     grow = f"create table t(x); insert into t {endless.format('n')}"
     assert SqlRuns(schema=grow, seconds=0.2).check("select 1", {}) is not None
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30
 
 
 def test_set_up_that_would_reach_files_is_refused(tmp_path: Any) -> None:
