@@ -105,12 +105,9 @@ class Asking(Column):
             wait, talk = first, messages
             for attempt in range(self.repairs + 1):
                 answer = wait()
-                if answer.truncated:  # never a parse error; "keep" has nothing to keep here
-                    strict = Asking.whole
-                    if self.truncated == "drop":
-                        strict(self, name, answer)
-                    raise Dropped(name, "truncated before its JSON was whole")
                 text = self.whole(name, answer)
+                if answer.truncated:  # never a parse error; "keep" has nothing to keep here
+                    raise Dropped(name, "truncated before its JSON was whole")
                 value, fault = _json_of(text, schema)
                 if fault is None:
                     return value
