@@ -289,7 +289,9 @@ def _grid(unique: np.ndarray, kind: pa.DataType) -> tuple[float, int]:
         whole = np.rint(scaled)
         if np.abs(whole).max() > 2**53:
             break
-        if np.abs(scaled - whole).max() < 1e-6:
+        # What is all but zero is zero only where floating point says no better.
+        tiny = (whole == 0) & (np.abs(finite) > 1e-12)
+        if np.abs(scaled - whole).max() < 1e-6 and not tiny.any():
             step = int(np.gcd.reduce(np.diff(whole).astype(np.int64)))
             return step / 10.0**decimals, decimals
     return 0.0, 0

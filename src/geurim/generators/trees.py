@@ -18,9 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from geurim import levels as scales
-from geurim import links
-from geurim.columns import is_number
+from geurim.codec import Scale, link, measure, part
 from geurim.contract import (
     Event,
     Fitted,
@@ -37,7 +35,6 @@ from geurim.generators import _forest
 from geurim.generators._forest import Forest
 from geurim.generators._grow import Predictors
 from geurim.levels import Levels
-from geurim.links import Base
 
 _GROUPS = 16  # classes by which splits are chosen
 
@@ -46,35 +43,16 @@ _GROUPS = 16  # classes by which splits are chosen
 class Column:
     """One column of the chain.
 
-    `own`: its scale. Where it has a `base`, rows in which that is known are drawn on the scale
-    `residual`, codes [0, residual.size), and the others on its own, the codes after those.
+    `sees`: the places in the chain of the columns that its forest looks at.
     """
 
-    own: Levels
+    scale: Scale
     forest: Forest
-    sees: np.ndarray  # the places in the chain of the columns that the forest looks at
-    base: Base | None = None
-    residual: Levels | None = None
+    sees: np.ndarray
 
-    def values(
-        self,
-        codes: np.ndarray,
-        axes: Mapping[str, np.ndarray],
-        clocks: frozenset[str],
-        rng: np.random.Generator,
-    ) -> np.ndarray:
-        """Axis values (N,) of drawn codes; only for ordered columns."""
-        if self.base is None or self.residual is None:
-            return self.own.place(codes, rng)
-        linked = codes < self.residual.size
-        midnight = 2400.0 if self.own.high is not None and self.own.high[-1] == 2400 else 0.0
-        offset = self.residual.place(np.where(linked, codes, 0), rng)
-        y = self.own.fit(self.base.value(offset, axes, clocks, midnight))
-        # A residual without its base, which the trees all but rule out, is taken as missing.
-        if not linked.all():
-            direct = np.flatnonzero(~linked)
-            y[direct] = self.own.place(codes[direct] - self.residual.size, rng)
-        return y
+    @property
+    def own(self) -> Levels:
+        return self.scale.own
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,8 +105,8 @@ class FittedTrees(Fitted):
             else:
                 codes[name] = column.forest.draw(binned[column.sees], rng)
                 if own.ordered:
-                    axes[name] = column.values(codes[name], axes, self.clocks, rng)
-                    if column.base is not None:
+                    axes[name] = column.scale.values(codes[name], axes, self.clocks, rng)
+                    if column.scale.base is not None:
                         codes[name] = own.place_of(axes[name])
             binned[i] = own.bins[codes[name]]
         return codes, axes
@@ -164,16 +142,10 @@ class FittedTrees(Fitted):
         columns: list[Json] = []
         arrays: dict[str, np.ndarray] = {}
         for i, (name, column) in enumerate(self.columns.items()):
-            entry: dict[str, Json] = {"name": name, "base": None, "residual": None}
-            entry["own"], parts = column.own.state()
-            arrays |= {f"{i}/own/{k}": v for k, v in parts.items()}
-            arrays[f"{i}/sees"] = column.sees
-            arrays |= {f"{i}/forest/{k}": v for k, v in column.forest.arrays().items()}
-            if column.base is not None and column.residual is not None:
-                entry["base"] = column.base.to_json()
-                entry["residual"], parts = column.residual.state()
-                arrays |= {f"{i}/residual/{k}": v for k, v in parts.items()}
-            columns.append(entry)
+            entry, parts = column.scale.state()
+            columns.append({"name": name, **entry})
+            parts |= {f"forest/{k}": v for k, v in column.forest.arrays().items()}
+            arrays |= {f"{i}/{k}": v for k, v in (parts | {"sees": column.sees}).items()}
         settings = asdict(self.settings)
         clocks = sorted(self.clocks)
         return {"settings": settings, "rows": self.rows, "columns": columns, "clocks": clocks}, (
@@ -189,20 +161,13 @@ class FittedTrees(Fitted):
         state: dict[str, Json],
         arrays: dict[str, np.ndarray],
     ) -> FittedTrees:
-        def part(prefix: str) -> dict[str, np.ndarray]:
-            return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
         columns = {}
         for i, entry in enumerate(state["columns"]):
-            kind = schema.field(entry["name"]).type
-            base, residual = entry["base"], entry["residual"]
+            parts = part(arrays, f"{i}/")
             columns[entry["name"]] = Column(
-                own=Levels.from_state(kind, entry["own"], part(f"{i}/own/")),
-                forest=Forest(**part(f"{i}/forest/")),
-                sees=arrays[f"{i}/sees"],
-                base=base and Base.from_json(base),
-                residual=residual
-                and Levels.from_state(pa.float64(), residual, part(f"{i}/residual/")),
+                scale=Scale.from_state(schema.field(entry["name"]).type, entry, parts),
+                forest=Forest(**part(parts, "forest/")),
+                sees=parts["sees"],
             )
         return cls(
             schema=schema,
@@ -260,14 +225,7 @@ class Trees(Generator):
         table = thin(source, self.max_rows, rng)
         if not table.num_rows:
             raise DataError(f"There are no rows in {source.lineage.maker}. Give at least one.")
-        own, codes, axes = {}, {}, {}
-        for name in table.column_names:
-            own[name], codes[name] = scales.learn(table[name], self.cell_rows)
-            if own[name].ordered:
-                axes[name] = own[name].axis_of(table[name].combine_chunks())
-        clocks = frozenset(
-            n for n, a in axes.items() if is_number(table[n].type) and links.is_clock(a)
-        )
+        own, codes, axes, clocks = measure(table, self.cell_rows)
         order = _order(own, codes)
         return FittedTrees(
             schema=source.schema,
@@ -321,11 +279,10 @@ def _learn_chain(
     chain: dict[str, Column] = {}
     for i, name in enumerate(order):
         progress(Event(step="fit", done=i, total=len(order), unit="columns", note=name))
-        before = {n: axes[n] for n in order[:i] if n in axes}
-        base = links.find(axes[name], name, before, clocks) if name in axes else None
-        level, group, residual = codes[name], _groups(own[name], codes[name]), None
-        if base is not None:
-            level, group, residual = _linked(settings, base, name, own, codes, axes, clocks)
+        scale, level = link(
+            own[name], name, codes[name], axes, order[:i], clocks, settings.cell_rows
+        )
+        group = _scale_groups(scale, level)
         sees = np.arange(i)
         if i > settings.predictors:
             classes = int(group.max(initial=0)) + 1
@@ -340,30 +297,21 @@ def _learn_chain(
             charge=settings.charge,
             grow_rows=100_000,
         )
-        chain[name] = Column(own=own[name], forest=forest, sees=sees, base=base, residual=residual)
+        chain[name] = Column(scale=scale, forest=forest, sees=sees)
     progress(Event(step="fit", done=len(order), total=len(order), unit="columns"))
     return chain
 
 
-def _linked(
-    settings: Trees,
-    base: Base,
-    name: str,
-    own: Mapping[str, Levels],
-    codes: Mapping[str, np.ndarray],
-    axes: Mapping[str, np.ndarray],
-    clocks: frozenset[str],
-) -> tuple[np.ndarray, np.ndarray, Levels]:
-    """Codes (N,), their groups and the residual's scale for a column that has a base."""
-    known = ~np.isnan(base.of(axes, clocks))
-    offset = base.residual(axes[name], axes, clocks)
-    residual, found = scales.learn(pa.array(offset[known], from_pandas=True), settings.cell_rows)
-    level = np.empty(len(codes[name]), np.int64)
-    level[known] = found
-    level[~known] = codes[name][~known] + residual.size
-    group = _groups(residual, found)
-    direct = _groups(own[name], codes[name]) if (~known).any() else np.empty(0, np.int64)
-    return level, np.append(group, direct + group.max(initial=-1) + 1), residual
+def _scale_groups(scale: Scale, codes: np.ndarray) -> np.ndarray:
+    """The class (size,) of each code of a scale."""
+    if scale.residual is None:
+        return _groups(scale.own, codes)
+    linked = codes < scale.residual.size
+    group = _groups(scale.residual, codes[linked])
+    if linked.all():
+        return group
+    direct = _groups(scale.own, codes[~linked] - scale.residual.size)
+    return np.append(group, direct + group.max(initial=-1) + 1)
 
 
 def _groups(level: Levels, codes: np.ndarray) -> np.ndarray:
@@ -374,7 +322,7 @@ def _groups(level: Levels, codes: np.ndarray) -> np.ndarray:
     if level.size <= 1.5 * _GROUPS:
         return np.arange(level.size)
     mass = np.bincount(codes, minlength=level.size)[: level.size - level.missing]
-    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
+    middle = (np.cumsum(mass) - mass / 2) / max(mass.sum(), 1)
     # In few rows a cut must pay for its classes: the fewer there are, the more is found.
     classes = int(np.clip(len(codes) ** 0.5 / 4, 4, _GROUPS)) - 1
     group = np.unique((middle * classes).astype(int), return_inverse=True)[1]
