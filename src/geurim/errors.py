@@ -8,6 +8,7 @@
     ├── TargetExists(FileExistsError)    writing would overwrite what is there
     ├── ConnectionFailed(ConnectionError)  a database refused or could not be reached
     ├── ModelFileError(ValueError)       a model file is truncated, tampered with or too new
+    ├── FitError(RuntimeError)           a fit cannot go on: it diverged, or lacks memory
     ├── SamplingError(RuntimeError)      the rows asked for cannot be had: counts are in the message
     ├── TeacherFailed(RuntimeError)      a model server gives no answer, and what it said
     ├── BudgetExceeded(RuntimeError)     the next request could cost more than is left
@@ -49,6 +50,10 @@ class ConnectionFailed(GeurimError, ConnectionError):
 
 class ModelFileError(GeurimError, ValueError):
     """A model file is truncated, tampered with, or written by a newer version."""
+
+
+class FitError(GeurimError, RuntimeError):
+    """A fit cannot go on: it diverged, or it would need more memory than there is."""
 
 
 class SamplingError(GeurimError, RuntimeError):
