@@ -33,6 +33,13 @@ from geurim.arguments import (
     where_option,
     workers_option,
 )
+from geurim.cli_sequences import (
+    fit_sequences,
+    flat_rows,
+    generate_sequences,
+    series_options,
+    things,
+)
 from geurim.cli_text import text
 
 if TYPE_CHECKING:
@@ -112,6 +119,7 @@ def analyze(
 @click.argument("data")
 @input_options
 @generator_option
+@series_options
 @seed_option
 @click.option("-o", "--output", metavar="MODEL", required=True, help="Save the model here.")
 @overwrite_option
@@ -124,22 +132,28 @@ def fit(
     query: str,
     schema: str,
     generator: str,
+    entity: str | None,
+    time: str | None,
     seed: int | None,
     output: str,
     overwrite: bool,
 ) -> None:
-    """Learn a distribution over the rows of DATA.
+    """Learn a distribution over the rows of DATA; over series with --entity or --time.
 
     \b
     Examples:
       geurim fit people.csv -o people.geurim
       geurim fit people.csv --generator copula --seed 7 -o people.geurim
+      geurim fit visits.csv --entity patient --time date -o visits.geurim
     """
     check_free([output], overwrite)
     seed = run.seed(seed)
     with run.bars() as progress:
         source = geurim.read(data, table=table, query=query, schema=schema)
-        fitted = geurim.fit(source, generator, seed=seed, progress=progress)
+        if entity or time:
+            fitted = fit_sequences(source, entity, time, generator, seed, progress)
+        else:
+            fitted = geurim.fit(source, generator, seed=seed, progress=progress)
         geurim.save(fitted, output)
     run.say(
         f"Wrote {output}: {generator}, learned from {fitted.profile.rows:,} rows of "
@@ -209,9 +223,9 @@ def sample(
             progress=progress,
         )
         written = geurim.write(
-            drawn, output, table=to_table, overwrite=overwrite, progress=progress
+            flat_rows(drawn), output, table=to_table, overwrite=overwrite, progress=progress
         )
-    run.say(f"Wrote {written}: {drawn.rows:,} rows in {run.took()}")
+    run.say(f"Wrote {written}: {drawn.rows:,} {things(drawn)} in {run.took()}")
 
 
 @main.command()
@@ -356,6 +370,7 @@ def _verify_text(
     "-o", "--output", metavar="OUT", required=True, help="A folder; with --profile, a file."
 )
 @target_option
+@series_options
 @click.option(
     "--generator", help="One of `geurim generators`.  [default: trees; copula with --profile]"
 )
@@ -375,6 +390,8 @@ def generate(
     rows: int,
     output: str,
     target: str,
+    entity: str | None,
+    time: str | None,
     generator: str,
     seed: int | None,
     edge_cases: float,
@@ -389,12 +406,17 @@ def generate(
     \b
     Examples:
       geurim generate people.csv --rows 1e6 --target income -o out
+      geurim generate visits.csv --entity patient --time date --rows 10000 -o out  # patients
       geurim generate --profile profile.json --rows 1e6 --edge-cases 0.05 -o out.parquet
     """
     if (data is None) == (profile is None):
         raise click.UsageError("Give DATA or --profile, one of the two.")
     if profile is not None:
-        refuse(ctx, ["table", "query", "schema", "target"], "with --profile, which reads no data")
+        refuse(
+            ctx,
+            ["table", "query", "schema", "target", "entity", "time"],
+            "with --profile, which reads no data",
+        )
         _generate_from_profile(
             ctx.obj,
             profile,
@@ -408,6 +430,14 @@ def generate(
         )
         return
     refuse(ctx, ["edge_cases"], "with DATA: use geurim fit, then geurim sample")
+    if entity or time:
+        refuse(ctx, ["target"], "with series: leave it out")
+        source = geurim.read(data, table=table, query=query, schema=schema)
+        ctx.exit(
+            generate_sequences(
+                ctx.obj, source, rows, output, overwrite, entity, time, generator, seed, workers
+            )
+        )
     ctx.exit(
         _generate_from_data(
             ctx.obj,
