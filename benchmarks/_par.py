@@ -29,11 +29,13 @@ def main() -> None:
 
     torch.manual_seed(int(seed))
     start = time.process_time()
-    model = PARSynthesizer(metadata, enable_gpu=False)
-    model.fit(rows)
+    model = PARSynthesizer(metadata)
+    model.fit({"events": rows})
     fitted = time.process_time()
     made = model.sample(num_sequences=int(units))
     end = time.process_time()
+    if isinstance(made, dict):
+        made = made["events"]
     made.drop(columns=["series"], errors="ignore").to_parquet(drawn, index=False)
     print(json.dumps({"fit": fitted - start, "draw": end - fitted}))
 

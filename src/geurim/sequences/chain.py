@@ -331,6 +331,7 @@ def _base(
     ordered = [n for n in own if own[n].ordered and n not in clock.columns]
     drawn = [x.name for x in chain] + (["time"] if clock.mode != "order" else [])
     keys = regress.keys(name, ordered, drawn, _LAGS, period)
+    keys += regress.waves(view, clock.calendar, period)
     return regress.find(view.now[name], name, keys, view)
 
 

@@ -12,12 +12,24 @@ import numpy as np
 
 from geurim import links
 from geurim.links import Base
+from geurim.sequences.clock import DAY
 from geurim.sequences.views import View
 
 EXPLAINED = 0.2  # the share of the variance from which on a base is used
 _ROWS = 20_000
-_TERMS = 8
+_TERMS = 10
+_YEAR = 365.2425 * DAY
 _GAIN = 0.01  # of what is left open, at least, for one more term
+
+
+def waves(view: View, dated: bool, period: int) -> list[str]:
+    """Sines and cosines of the day, week and year, where series are longer, and of the period."""
+    found = [float(period)] if period > 1 and not dated else []
+    if dated and len(view.time):
+        longest = float((view.end - view.before).max())
+        step = float(np.median(view.time - view.before))
+        found = [p for p in (DAY, 7 * DAY, _YEAR) if longest > 1.5 * p and step < p / 3]
+    return [f"{wave}{k}\0{p!r}" for p in found for k in (1, 2, 3) for wave in ("sin", "cos")]
 
 
 def keys(

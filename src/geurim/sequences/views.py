@@ -57,6 +57,10 @@ class View:
             return self.now[name]
         if kind == "time":
             return self.time
+        if kind[:3] in ("sin", "cos"):
+            place = self.time if float(name) > 1e6 else self.position
+            angle = 2 * np.pi * int(kind[3:]) * (place / float(name) % 1.0)
+            return np.asarray(np.sin(angle) if kind[:3] == "sin" else np.cos(angle))
         if kind.startswith("lag"):
             return self.lag_axis(name, int(kind[3:]))
         return self.mean(name, int(kind[4:]))
