@@ -40,13 +40,13 @@ class Feature:
         if self.kind in _CODED:
             codes = self._codes(view)
             scale = view.own[self.column].bins
-            found = np.where(codes < 0, self.size - 1, scale[np.maximum(codes, 0)])
-            return np.asarray(found, np.uint8)
+            coded = np.where(codes < 0, self.size - 1, scale[np.maximum(codes, 0)])
+            return np.asarray(coded, np.uint8)
         value = self.value(view, base)
         if self.cuts is None:
-            return np.clip(value, 0, self.size - 1).astype(np.uint8)
+            return np.asarray(np.clip(value, 0, self.size - 1), np.uint8)
         found = np.searchsorted(self.cuts, value, side="right")
-        return np.where(np.isnan(value), self.size - 1, found).astype(np.uint8)
+        return np.asarray(np.where(np.isnan(value), self.size - 1, found), np.uint8)
 
     def _codes(self, view: View) -> np.ndarray:
         if self.kind == "lag":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -328,10 +329,8 @@ def _variation(
         replicates.append((one / max(one.sum(), 1), two / max(two.sum(), 1)))
     error = float(np.std([stats.total_variation(a, b) for a, b in replicates]))
     # What chance alone gives: two resamples of the same units.
-    chance = (
-        np.mean([stats.total_variation(a, p) + stats.total_variation(b, q) for a, b in replicates])
-        / 2**0.5
-    )
+    apart = [stats.total_variation(a, p) + stats.total_variation(b, q) for a, b in replicates]
+    chance = float(np.mean(apart)) / math.sqrt(2)
     reference = None
     if held is not None and held.sum():
         reference = stats.total_variation(p, held.sum(0) / held.sum())
