@@ -310,7 +310,7 @@ def _first_features(
     """The features that stand before the event is begun, and those of its moment."""
     found = [f.learned(view) for f in features.before(own, static, clock.columns, _LAGS, period)]
     # A fine scale of time would learn the one past there is by heart.
-    most = int(np.clip(len(view.position) // 500, 4, 62))
+    most = int(np.clip(len(view.position) // 200, 8, 62))
     for when in ("before", "now") if clock.mode != "order" else ():
         for f in features.of_time(clock.calendar, when):
             found.append(f.learned(view, most=most if f.kind == "trend" else 62))

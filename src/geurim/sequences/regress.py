@@ -70,12 +70,12 @@ def find(y: np.ndarray, name: str, candidates: list[str], view: View) -> Base | 
     columns, slopes, left = found
     if linked is not None and np.nanvar(y - linked.of(present, frozenset())) <= 1.1 * left:
         return linked
-    total = float(np.var(y))
-    stays, spread = float(np.mean(step == 0)), float(np.nanvar(step))
-    repeated = _top(y) > 0.05
-    if spread < (1 - EXPLAINED) * total and (
-        spread <= 1.02 * left or (stays > 0.05 and not repeated and spread <= 1.5 * left)
-    ):
+    total, spread = float(np.var(y)), float(np.nanvar(step))
+    repeated = _spiked(y)
+    # A level that comes back, however slowly, is told from a walk by more than chance would gain.
+    walks = spread <= (1 + 10 * len(columns) / len(y)) * left
+    stays = _spiked(step, 1) and not repeated and spread <= 1.5 * left
+    if spread < (1 - EXPLAINED) * total and (walks or stays):
         return Base(columns=(f"lag1\0{name}",), slopes=(1.0,))
     if left > (1 - EXPLAINED) * total or repeated:
         return None
@@ -88,6 +88,20 @@ def _top(values: np.ndarray) -> float:
     if not len(values):
         return 0.0
     return float(np.unique(np.round(values, 9), return_counts=True)[1].max() / len(values))
+
+
+def _spiked(y: np.ndarray, few: int = 12) -> bool:
+    """Whether one value stands out, which a base would blur: zeros among amounts, a default.
+
+    On a coarse grid (whole degrees) many values are frequent, and none stands out. Fewer than
+    `few` values are no grid.
+    """
+    values, count = np.unique(np.round(y[np.isfinite(y)], 9), return_counts=True)
+    top = int(np.argmax(count))
+    if count[top] <= 0.05 * count.sum():
+        return False
+    near = np.delete(count[max(top - 3, 0) : top + 4], top - max(top - 3, 0))
+    return len(values) < few or bool(count[top] > 3 * near.max(initial=0))
 
 
 def _forward(
