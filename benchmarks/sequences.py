@@ -45,7 +45,7 @@ TABLES: dict[str, dict[str, Any]] = {
         "file": "relational/cdnow/purchases.parquet",
         "entity": "users_id",
         "time": "date",
-        "units": 1000,
+        "units": 600,
     },
     "synthea": {
         "file": "medical/synthea/encounters.parquet",
