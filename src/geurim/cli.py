@@ -33,6 +33,7 @@ from geurim.arguments import (
     where_option,
     workers_option,
 )
+from geurim.cli_augment import augment
 from geurim.cli_text import text
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def main() -> None:
 
 
 main.add_command(text)
+main.add_command(augment)
 
 
 @main.command()
