@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import http.server
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,50 @@ def test_pairs_are_kept_only_where_both_orders_agree(tmp_path: Path) -> None:
         assert len(row["chosen"]) > len(row["rejected"])
         for side in ("chosen", "rejected"):
             assert row[side].endswith(f"By {row[side + '_model']}.")
+
+
+def test_a_reward_model_decides_in_the_place_of_the_judge(tmp_path: Path) -> None:
+    """The longer answer has the higher reward; no judge is asked."""
+
+    def script(asked: Asked) -> str:
+        assert not asked.wants
+        if asked.says("topics of this field"):
+            return "\n".join(f"{i}. Topic {i} {spun(asked, i + 3)}" for i in range(1, 4))
+        return spun(asked, 8 + asked.number)  # the second sample is the longer one
+
+    with Scripted(script) as server, Rewards() as address:
+        values = {"reward_model": address}
+        rows = table(run("nemotron-pairs", server, tmp_path / "o", 6, values=values))
+    for row in rows:
+        assert len(row["chosen"]) > len(row["rejected"])
+        assert row["verdict"] is None
+        rewards = sorted([row["reward_one"], row["reward_other"]])
+        assert rewards == sorted(float(len(row[side])) for side in ("rejected", "chosen"))
+
+
+class Rewards:
+    """A server of rewards: the length of the answer, which follows a prompt and a blank line."""
+
+    def __enter__(self) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["texts"]
+                said = json.dumps(
+                    {"scores": [len(t.rpartition("\n\n")[2]) for t in texts]}
+                ).encode()
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_address[1]}/rewards"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 # kormo

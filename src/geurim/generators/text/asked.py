@@ -449,7 +449,7 @@ class Scored(Column):
     score: str
     of: str
     given: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # a Template is filled for each row
     teacher: str = "default"
 
     @property
@@ -458,11 +458,16 @@ class Scored(Column):
 
     @property
     def needs(self) -> frozenset[str]:
-        return frozenset([self.of] + ([self.given] if self.given else []))
+        names = frozenset([self.of] + ([self.given] if self.given else []))
+        return names.union(*(v.refers for v in self.settings.values() if isinstance(v, Template)))
 
     def begin(self, name: str, scope: Scope) -> Finish:
         assert scope.live is not None
-        scorer = scope.live.scorer(self)
+        filled = {
+            k: v.render(scope.row) if isinstance(v, Template) else v
+            for k, v in self.settings.items()
+        }
+        scorer = scope.live.scorer(self, filled)
         given = scope.row[self.given] if self.given else ""
         batch = pa.RecordBatch.from_pydict(
             {"text": [str(scope.row[self.of])], "given": [str(given)]}
@@ -488,9 +493,16 @@ class Scored(Column):
             score=inner.text(),
             of=node.need("of").text(),
             given=given.text() if given else None,
-            settings=dict(settings.mapping()) if settings else {},
+            settings=_settings(settings) if settings else {},
             teacher=teacher.text() if teacher else "default",
         )
+
+
+def _settings(node: Node) -> dict[str, Any]:
+    return {
+        key: Template.of(node.need(key)) if isinstance(value, str) and "{{" in value else value
+        for key, value in node.mapping().items()
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
