@@ -18,9 +18,9 @@ from geurim.generators.text.budget import Budget
 from geurim.generators.text.session import Session
 
 if TYPE_CHECKING:
-    from geurim.generators.text.asked import Noisy, Scored
     from geurim.generators.text.checks import Check
     from geurim.generators.text.recipe import Recipe
+    from geurim.generators.text.reworked import Noisy, Scored
     from geurim.generators.text.sandbox import Sandbox
     from geurim.generators.text.scorers import Scorer
 
