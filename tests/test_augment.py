@@ -55,7 +55,7 @@ def test_new_rows_are_of_the_class_and_are_not_copies() -> None:
     assert (made["channel"] == "web").mean() > 0.75
     real = {(r["x"], r["y"]) for r in TABLE.to_pylist()}
     assert np.mean([(x, y) in real for x, y in zip(made["x"], made["y"], strict=True)]) < 0.1
-    assert not set(made["id"]) & set(TABLE["id"].to_pylist())
+    assert made["id"].is_unique and not set(made["id"]) & set(TABLE["id"].to_pylist())
 
 
 def test_sharpness_keeps_rows_that_are_surely_rare() -> None:

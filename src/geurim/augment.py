@@ -4,7 +4,7 @@ Synthetic rows of a class with thirty examples are only as good as what thirty r
 
 1. the generator learns from all rare rows and a few of the others for each, where the class is
    common enough to matter to it;
-2. candidates are drawn for both classes, more than are needed;
+2. candidates are drawn, more than are needed;
 3. a forest learned from the real rows says of each how surely it is rare; rows are taken in
    proportion to that, to the power `sharpness`. This is importance resampling (Rubin 1987): what a
    generator blurs, a classifier on the same rows knows better;
@@ -177,10 +177,8 @@ def _make(
         seed=int(rng.integers(2**62)),
         progress=progress,
     )
-    count = max(2 * plan.rare, 4_000)
-    half = np.append(rng.choice(rare, count // 2), rng.choice(beside, count - count // 2))
-    given = pa.table({target: table[target].take(pa.array(half))})
-    drawn = sample(fitted, count, seed=int(rng.integers(2**62)), given=given, progress=progress)
+    count = max(4 * plan.rare, 8_000)
+    drawn = sample(fitted, count, seed=int(rng.integers(2**62)), progress=progress)
     candidates = drawn.to_arrow()
     progress(Event(step="sample", done=0, total=1, unit="forests", note="sharpening"))
     sure = _sureness(table, is_rare, rare, other, candidates, target, profile, rng)
@@ -189,14 +187,22 @@ def _make(
     place = first.schema.get_field_index(target)
     same = pa.chunked_array([value.combine_chunks().take(pa.array(np.zeros(plan.rare, np.int64)))])
     first = first.set_column(place, first.schema.field(target), same)
-    others = candidates.filter(pa.array(np.arange(count) >= count // 2))
-    second = _pick(others, (1 - sure[count // 2 :]) ** sharpness, plan.other, rng)
+    label = candidates[target].combine_chunks()
+    apart = np.asarray(pc.fill_null(pc.not_equal(label, value[0]), False))
+    second = _pick(
+        candidates.filter(pa.array(apart)), (1 - sure[apart]) ** sharpness, plan.other, rng
+    )
     both = pa.concat_tables([first, second])
-    return both.take(pa.array(rng.permutation(both.num_rows))).combine_chunks()
+    mixed = both.take(pa.array(rng.permutation(both.num_rows))).combine_chunks()
+    # A candidate that was taken twice must not bring its key along twice.
+    batches = mixed.to_batches()
+    return pa.Table.from_batches([fitted.number(b, 0) for b in batches], mixed.schema)
 
 
 def _pick(rows: pa.Table, weight: np.ndarray, count: int, rng: np.random.Generator) -> pa.Table:
     """`count` rows in proportion to their weight, none taken more often than it must be."""
+    if not rows.num_rows:
+        return rows
     edges = np.cumsum(np.maximum(weight, 1e-12))
     wanted = (np.arange(count) + rng.random()) / max(count, 1) * edges[-1]
     place = np.minimum(np.searchsorted(edges, wanted, side="right"), rows.num_rows - 1)
