@@ -37,7 +37,11 @@ def fit_sdv(name: str, train: str, model: str) -> None:
 
     rows = read(train)
     metadata = Metadata.detect_from_dataframes({"rows": rows})
-    kinds = {"sdv-copula": "GaussianCopulaSynthesizer", "sdv-tvae": "TVAESynthesizer"}
+    kinds = {
+        "sdv-copula": "GaussianCopulaSynthesizer",
+        "sdv-tvae": "TVAESynthesizer",
+        "sdv-ctgan": "CTGANSynthesizer",
+    }
     synthesizer = getattr(single_table, kinds[name])(metadata)
     synthesizer.fit({"rows": rows})
     synthesizer.save(model)

@@ -44,13 +44,20 @@ ENVIRONMENTS = {  # what pip is asked, one command an entry
         ["uninstall", "-y", "torchvision", "torchaudio"],  # of another build than torch's
     ],
     "geurim": [["install", "-c", str(REPO / "constraints.txt"), str(REPO)]],
+    "geurim-torch": [["install", "-c", str(REPO / "constraints.txt"), f"{REPO}[torch]"]],
 }
-PEERS = {"mostlyai": "mostlyai", "sdv-copula": "sdv", "sdv-tvae": "sdv"}  # name: environment
+NEURAL = ("autoregressive", "diffusion", "vae", "gan")  # generators of the extra torch
+PEERS = {  # name: environment
+    "mostlyai": "mostlyai",
+    "sdv-copula": "sdv",
+    "sdv-tvae": "sdv",
+    "sdv-ctgan": "sdv",
+}
 NOT_RUN = {
     ("sdv-tvae", "flights"): "not run: Adult takes 300 CPU s with half the rows and no column of "
     "4,000 values, so the limit would probably stop it"
 }
-DISTRIBUTIONS = {"geurim": "geurim", "sdv": "sdv", "mostlyai": "mostlyai"}
+DISTRIBUTIONS = {"geurim": "geurim", "geurim-torch": "geurim", "sdv": "sdv", "mostlyai": "mostlyai"}
 
 # The launcher is a small process: Linux counts the memory of the process that forks as the child's.
 LAUNCH = """
@@ -137,7 +144,8 @@ def install(bench: Bench, name: str) -> None:
     """Make the environment `name`, once; Geurim itself is installed anew each time."""
     python, done = bench.python(name), bench.work / "venvs" / name / "done.json"
     wanted = json.dumps(ENVIRONMENTS[name])
-    if done.exists() and done.read_text() == wanted and name != "geurim":
+    own = name.startswith("geurim")
+    if done.exists() and done.read_text() == wanted and not own:
         return
     print(f"installing {name}", flush=True)
     if not python.exists():
@@ -145,7 +153,7 @@ def install(bench: Bench, name: str) -> None:
     pip = [str(python), "-m", "pip", "-q", "--disable-pip-version-check"]
     for words in ENVIRONMENTS[name]:
         subprocess.run([*pip, *words], check=True)
-    if name == "geurim":
+    if own:
         subprocess.run([*pip, "install", "--force-reinstall", "--no-deps", str(REPO)], check=True)
     done.write_text(wanted)
 
@@ -167,7 +175,7 @@ def version(bench: Bench, name: str) -> str:
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
     found = subprocess.run([bench.python(name), "-c", code], capture_output=True, text=True)
     words = f"{package} {found.stdout.strip()}"
-    return f"{words} at {commit()}" if name == "geurim" else words
+    return f"{words} at {commit()}" if package == "geurim" else words
 
 
 def commit() -> str:
@@ -290,20 +298,24 @@ def peer(bench: Bench, case: Case, name: str) -> dict[str, Any]:
     return row
 
 
-def geurim(bench: Bench, case: Case, seed: int = 0, only: str = "") -> dict[str, Any]:
+def geurim(
+    bench: Bench, case: Case, seed: int = 0, only: str = "", generator: str = "trees"
+) -> dict[str, Any]:
     """The command line with its default settings; `only` some figures of a repeat."""
-    program = bench.python("geurim").parent / "geurim"
-    model, synth = case.folder / "model.geurim", case.folder / "geurim.csv"
+    environment = "geurim" if generator == "trees" else "geurim-torch"
+    program = bench.python(environment).parent / "geurim"
+    model, synth = case.folder / f"{generator}.geurim", case.folder / f"{generator}.csv"
     draw = [program, "sample", model, "--seed", str(seed), "--overwrite", "-q", "--rows"]
     fit = [program, "fit", case.folder / "train.parquet", "--seed", str(seed), "-o", model]
+    fit += ["--generator", generator]
     row: dict[str, Any] = {"fit": bench.run([*fit, "--overwrite", "-q"])}
     bench.run([*draw, str(case.rows), "-o", synth])
     row["score"] = score(bench, case, synth, only=only)
     if only:
         return row
-    many = case.folder / "geurim.parquet"
+    many = case.folder / f"{generator}-rows.parquet"
     row["million"] = bench.run([*draw, str(MILLION), "-o", many])
-    if case.table == "adult":
+    if case.table == "adult" and generator == "trees":
         row["ten_million"] = bench.run([*draw, str(10 * MILLION), "-o", many])
     many.unlink()
     return row
@@ -321,9 +333,13 @@ def repeat(bench: Bench, case: Case, row: dict[str, Any], run: Run) -> dict[str,
     return row | {"repeats": keep}
 
 
+def environment_of(name: str) -> str:
+    return "geurim-torch" if name in NEURAL else PEERS.get(name, name)
+
+
 def measure(bench: Bench, table: str, name: str) -> dict[str, Any]:
     """One row of one table: figures, or the reason why there are none."""
-    environment = PEERS.get(name, name)
+    environment = environment_of(name)
     case = split(bench, table, 0)
     row: dict[str, Any] = {"taken": date.today().isoformat()}
     try:
@@ -336,6 +352,8 @@ def measure(bench: Bench, table: str, name: str) -> dict[str, Any]:
         row |= {"version": version(bench, environment), "mb": installed_mb(bench, environment)}
         if name == "geurim":
             return row | repeat(bench, case, geurim(bench, case), geurim)
+        if name in NEURAL:
+            return row | geurim(bench, case, generator=name)
         return row | peer(bench, case, name)
     except Failed as error:
         return row | {"failed": str(error)}
@@ -349,15 +367,15 @@ def main() -> None:
     p.add_argument("--only", default="", help="run these rows again, such as geurim or sdv-copula")
     p.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "geurim-bench")
     p.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
-    p.add_argument("--limit", type=int, default=1200, help="CPU seconds that one process may take")
+    p.add_argument("--limit", type=int, default=2400, help="CPU seconds that one process may take")
     a = p.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)
     bench = Bench(a.data.resolve(), a.work.resolve(), a.limit)
-    names = a.only.split(",") if a.only else ["geurim", *BASELINES, *a.peers.split(",")]
+    names = a.only.split(",") if a.only else ["geurim", *NEURAL, *BASELINES, *a.peers.split(",")]
     names = [n for n in names if n]
     kept = a.out.with_suffix(".json")
     results = json.loads(kept.read_text()) if kept.exists() else {}
-    for environment in ["score", *dict.fromkeys(PEERS.get(n, n) for n in names)]:
+    for environment in ["score", *dict.fromkeys(map(environment_of, names))]:
         if environment in ENVIRONMENTS:
             install(bench, environment)
     for name in names:
