@@ -300,9 +300,7 @@ def _learn_chain(
     for i, name in enumerate(order):
         progress(Event(step="fit", done=i, total=len(order), unit="columns", note=name))
         before = order[:i] if i >= given else []
-        scale, level = link(
-            own[name], name, codes[name], axes, before, clocks, settings.cell_rows
-        )
+        scale, level = link(own[name], name, codes[name], axes, before, clocks, settings.cell_rows)
         group = _scale_groups(scale, level)
         sees = np.arange(len(before))
         if len(before) > settings.predictors:

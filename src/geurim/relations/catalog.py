@@ -17,9 +17,7 @@ def keys(engine: str, connection: Any, tables: list[str]) -> dict[str, Keys]:
 
 def _sqlite(connection: Any, tables: list[str]) -> dict[str, Keys]:
     spelled = {t.lower(): t for t in tables}  # SQLite's names are the same in any case
-    info = {
-        t: connection.execute(f"PRAGMA table_info({quoted(t)})").fetchall() for t in tables
-    }
+    info = {t: connection.execute(f"PRAGMA table_info({quoted(t)})").fetchall() for t in tables}
     primary = {
         t: tuple(r[1] for r in sorted((r for r in rows if r[5]), key=lambda r: r[5]))
         for t, rows in info.items()
@@ -75,7 +73,10 @@ def _duckdb(connection: Any, tables: list[str]) -> dict[str, Keys]:
 
 
 def _postgresql(cursor: Any, tables: list[str]) -> dict[str, Keys]:
-    shown = "CASE WHEN {0}.nspname = current_schema() THEN {1}.relname::text ELSE {0}.nspname || '.' || {1}.relname END"
+    shown = (
+        "CASE WHEN {0}.nspname = current_schema() THEN {1}.relname::text "
+        "ELSE {0}.nspname || '.' || {1}.relname END"
+    )
     cursor.execute(
         f"SELECT {shown.format('n', 'c')}, k.contype::text, "
         "(SELECT array_agg(a.attname::text ORDER BY u.i) FROM unnest(k.conkey) "

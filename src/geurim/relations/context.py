@@ -113,7 +113,9 @@ def alike(column: pa.Array, group: np.ndarray) -> float:
     return (same - chance) / (1 - chance) if chance < 1 else 0.0
 
 
-def summaries(columns: Mapping[str, pa.Array], owner: np.ndarray, parents: int) -> dict[str, pa.Array]:
+def summaries(
+    columns: Mapping[str, pa.Array], owner: np.ndarray, parents: int
+) -> dict[str, pa.Array]:
     """What each parent's children are like: mean, ends or mode of the columns that are alike.
 
     `owner` (N,): the parent's row of each child. Each summary is (parents,), missing where there

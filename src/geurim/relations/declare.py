@@ -1,13 +1,13 @@
 """What a schema file says of a whole database: the columns and the keys of each table.
 
-    [tables.orders]
-    primary_key = ["id"]
-    unique = [["number"]]
-    keep = true
-    foreign_keys = [{ columns = ["customer"], table = "customers", references = ["id"] }]
+[tables.orders]
+primary_key = ["id"]
+unique = [["number"]]
+keep = true
+foreign_keys = [{ columns = ["customer"], table = "customers", references = ["id"] }]
 
-    [tables.orders.columns.day]
-    type = "date"
+[tables.orders.columns.day]
+type = "date"
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def load(schema: str | Path | Mapping[str, Any] | None) -> dict[str, Declaration
 
 def _table(name: str, state: Any) -> Declaration:
     if not isinstance(state, Mapping):
-        raise SchemaError(f"'tables' must hold tables: {name!r} is {state!r}. See docs/databases.md.")
+        raise SchemaError(
+            f"'tables' must hold tables: {name!r} is {state!r}. See docs/databases.md."
+        )
     for key in state:
         if key not in _KNOWN:
             near = difflib.get_close_matches(key, _KNOWN, n=1)

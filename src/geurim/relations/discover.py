@@ -116,8 +116,9 @@ def _foreign(
             why = f"{named}{there:.0%} of its {len(values):,} values are keys of {parent}"
             rank = score + there
             if best is None or rank > best[0]:
-                best = rank, ForeignKey(
-                    columns=(field.name,), table=parent, references=(key,), why=why
+                best = (
+                    rank,
+                    ForeignKey(columns=(field.name,), table=parent, references=(key,), why=why),
                 )
         if best is not None:
             found.append(best[1])
@@ -126,8 +127,10 @@ def _foreign(
 
 def _extends(table: str, parent: str, tables: Mapping[str, pa.Table]) -> bool:
     """Whether a table's own key may be that of a larger table, of which it holds a part."""
-    return parent != table and tables[table].num_rows <= tables[parent].num_rows and (
-        len(set(words(table)) & set(words(parent))) > 0
+    return (
+        parent != table
+        and tables[table].num_rows <= tables[parent].num_rows
+        and (len(set(words(table)) & set(words(parent))) > 0)
     )
 
 
@@ -143,9 +146,7 @@ def _score(
         up = any(w.startswith(_UP) for w in said)
         return 2.0 if up and said != its else None
     score = 0.0
-    if said == its and its != ["id"]:
-        score = 2.0
-    elif "".join(whose) == plain or said == [*whose, *its]:
+    if (said == its and its != ["id"]) or "".join(whose) == plain or said == [*whose, *its]:
         score = 2.0
     elif plain.endswith("".join(whose)) or plain.endswith(whose[-1]) or said[-len(its) :] == its:
         score = 1.0 if its != ["id"] or plain.endswith(whose[-1]) else 0.0
@@ -176,9 +177,7 @@ def _pairs(rows: pa.Table, keys: Keys) -> Keys:
     singles = [f.columns for f in keys.foreign if len(f.columns) == 1]
     for first, second in combinations(singles, 2):
         both = first + second
-        if is_unique([rows[n] for n in both]) and not any(
-            is_unique([rows[n]]) for n in both
-        ):
+        if is_unique([rows[n] for n in both]) and not any(is_unique([rows[n]]) for n in both):
             required = tuple(dict.fromkeys([*keys.required, *both]))
             return replace(
                 keys, primary=both, required=required, why="no pair of these references twice"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from geurim.relations.assign import (
     settle_pairs,
     share_out,
 )
-from geurim.relations.keys import Database, ForeignKey
+from geurim.relations.keys import Database, ForeignKey, Keys
 from geurim.relations.made import Made
 from geurim.relations.model import NOWHERE, FittedDatabase, TableModel
 from geurim.relations.plan import Link
@@ -76,7 +76,7 @@ def _source(made: Made, lineage: Lineage) -> Source:
     return Source(schema=made.model.schema, lineage=lineage, read=made.batches, rows=made.rows)
 
 
-def _with_dangling(made: Made):  # type: ignore[no-untyped-def]
+def _with_dangling(made: Made) -> Keys:
     keys = made.model.keys
     foreign = []
     for key in keys.foreign:
@@ -246,9 +246,7 @@ class _Maker:
             found = distinct(found, parent.rows, weight, rng)
         else:
             for group in self._groups(made, key, live):
-                found, none = settle_pairs(
-                    group, found, wanted, there, weight, rng, (mine, theirs)
-                )
+                found, none = settle_pairs(group, found, wanted, there, weight, rng, (mine, theirs))
                 found[none] = NONE
         index[live] = found
         made.index[key] = index
@@ -263,7 +261,7 @@ class _Maker:
                     f"{model.name}: {int(drop.sum()):,} rows were left out, because no row of "
                     f"{key.table} was free for them."
                 )
-        made._whole.clear()
+        made.forget()
 
     def _groups(self, made: Made, key: ForeignKey, live: np.ndarray) -> list[np.ndarray]:
         """What else tells rows apart, for each unique set that this reference completes."""
@@ -277,9 +275,7 @@ class _Maker:
             groups.append(codes)
         return groups
 
-    def _pool(
-        self, made: Made, link: Link, parent: Made
-    ) -> tuple[np.ndarray, np.ndarray] | None:
+    def _pool(self, made: Made, link: Link, parent: Made) -> tuple[np.ndarray, np.ndarray] | None:
         """Codes that a row and its parent must share, where keys overlap: one tenant's rows."""
         known = {c for k in made.index for c in k.columns}
         pairs = [
@@ -299,9 +295,7 @@ class _Maker:
             mine, theirs = both[: made.rows], both[made.rows :]
         return mine, theirs
 
-    def _own(
-        self, made: Made, link: Link, owner: Link | None, rng: np.random.Generator
-    ) -> None:
+    def _own(self, made: Made, link: Link, owner: Link | None, rng: np.random.Generator) -> None:
         """A hierarchy within one table."""
         key = link.key
         drawn = made.column(f"d:{key.text}").to_numpy(zero_copy_only=False)

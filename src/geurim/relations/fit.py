@@ -11,19 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.analyze import analyze
-from geurim.columns import is_number, is_ordered, is_time, to_axis
+from geurim.columns import from_axis, is_ordered, is_time, to_axis
 from geurim.contract import Event, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, NotFound, SettingError
 from geurim.generators import LEARNED
 from geurim.generators.anew import Anew
-from geurim.generators.trees import Trees
+from geurim.generators.trees import FittedTrees, Trees
 from geurim.levels import learn as learn_levels
 from geurim.relations import plan as planning
 from geurim.relations.context import CONTEXT, Coarse, summaries, telling
-from geurim.relations.keys import Database, ForeignKey, Keys
+from geurim.relations.keys import Database, ForeignKey
 from geurim.relations.model import NOWHERE, FittedDatabase, Kind, Series, TableModel
 from geurim.relations.plan import Link, Plan
-from geurim.relations.rows import DANGLING, is_unique, match, settle, taken, tuples, whole
+from geurim.relations.rows import DANGLING, match, settle, taken, tuples, whole
 
 SMALL = 100
 """Tables of so few rows: a reference to one learns which row it is, not of what kind."""
@@ -72,9 +72,7 @@ def fit_database(
     )
     models = {}
     for place, table in enumerate(learner.plan.order):
-        progress(
-            Event(step="fit", done=place, total=len(rows), unit="tables", note=table)
-        )
+        progress(Event(step="fit", done=place, total=len(rows), unit="tables", note=table))
         spawned = np.random.SeedSequence(seed, spawn_key=(_FIT, place))
         models[table] = learner.learn(table, np.random.default_rng(spawned))
     progress(Event(step="fit", done=len(rows), total=len(rows), unit="tables"))
@@ -157,9 +155,9 @@ def suggest(
             c["role"] == "personal" for c in profile.columns.values()
         )
         few = 0 < own.num_rows <= 2_000 and len(own.column_names) <= 12
-        if named and few and not personal and not database.of(table).foreign:
-            if max(named) >= 5 * own.num_rows:
-                found.append(table)
+        alone = not database.of(table).foreign
+        if few and alone and not personal and max(named, default=0) >= 5 * own.num_rows:
+            found.append(table)
     return found
 
 
@@ -197,9 +195,7 @@ class _Learner:
             and not any(s.column == n and len(s.steps) for s in series)
         ]
         own = {f"c:{n}": whole(rows[n]) for n in learned}
-        kinds = {
-            k.key: self._kind(k, table, own) for k in links if k.how == "chosen"
-        }
+        kinds = {k.key: self._kind(k, table, own) for k in links if k.how == "chosen"}
         frame = dict(own)
         for key, kind in kinds.items():
             frame[f"k:{key.text}"] = self._kinds(table, key, kind)
@@ -225,9 +221,7 @@ class _Learner:
             copied=copied,
             kinds=kinds,
             series=series,
-            nowhere={
-                k.key: _popular(rows, k.key, self.index[table, k.key]) for k in links
-            },
+            nowhere={k.key: _popular(rows, k.key, self.index[table, k.key]) for k in links},
             cyclic={k.key: self._named_itself(table, k.key) for k in links if k.how == "self"},
             same_owner={
                 k.key: self._same_owner(table, k.key, owned) for k in links if k.how == "self"
@@ -282,9 +276,8 @@ class _Learner:
     @staticmethod
     def _as_key(found: pa.Field, column: pa.ChunkedArray, primary: bool) -> pa.Field:
         """A unique column declared a key; personal data and words stay what they are."""
-        if not primary:
-            if pa.types.is_string(found.type):
-                return found
+        if not primary and pa.types.is_string(found.type):
+            return found
         notes = {**(found.metadata or {}), b"geurim.role": b"key"}
         return found.with_metadata(notes)
 
@@ -332,9 +325,7 @@ class _Learner:
         if count <= SMALL or (parent in self.keep and used <= NAMED):
             return Kind()
         rows = np.flatnonzero(index >= 0)
-        base = {
-            n: c for n, c in self._frame(parent).items() if n.startswith(("c:", "k:"))
-        }
+        base = {n: c for n, c in self._frame(parent).items() if n.startswith(("c:", "k:"))}
         if not base or not len(rows):
             return Kind(cuts={})
         some = rows[np.unique(np.linspace(0, len(rows) - 1, 5_000).astype(np.int64))]
@@ -373,7 +364,7 @@ class _Learner:
         found: dict[str, pa.Array] = {}
         count = self.rows[table].num_rows
         for child in self.plan.order:
-            for link in self.plan.links[child] if child in self.plan.links else ():
+            for link in self.plan.links[child]:
                 key = link.key
                 if key.table != table or link.how == "inherited":
                     continue
@@ -438,7 +429,7 @@ class _Learner:
         frame: Mapping[str, pa.Array],
         profile: Profile,
         rng: np.random.Generator,
-    ):  # type: ignore[no-untyped-def]
+    ) -> FittedTrees | None:
         if not frame:
             return None
         joined = pa.table({**given, **frame})
@@ -452,7 +443,7 @@ class _Learner:
         """The columns that tell rows of one group apart, beside references that make the group."""
         rows, keys = self.rows[table], self.database.of(table)
         joined = {c for k in keys.foreign for c in k.columns}
-        found = []
+        found: list[Series] = []
         for key in keys.sets:
             free = [c for c in key if c not in joined]
             if len(free) != 1 or not is_ordered(rows.schema.field(free[0]).type):
@@ -511,7 +502,8 @@ def _series_of(name: str, key: tuple[str, ...], column: pa.Array, group: np.ndar
     steps, count = np.unique(gaps, return_counts=True)
     usual = len(gaps) > 0 and count.max() >= 0.5 * len(gaps)
     often = count >= max(3, 0.001 * len(gaps))
-    scale, codes = learn_levels(pa.array(first) if is_number(column.type) else _of(first, column))
+    whole_gaps = np.rint(gaps[gaps > 0]).astype(np.int64)
+    scale, codes = learn_levels(from_axis(first, column.type))
     return Series(
         column=name,
         key=key,
@@ -519,11 +511,5 @@ def _series_of(name: str, key: tuple[str, ...], column: pa.Array, group: np.ndar
         shares=count[often] / count[often].sum() if usual and often.any() else np.empty(0),
         first=scale,
         often=np.bincount(codes, minlength=max(scale.size, 1)) / max(len(codes), 1),
-        grid=float(np.gcd.reduce(np.rint(gaps[gaps > 0]).astype(np.int64))) if (gaps > 0).any() else 1.0,
+        grid=float(np.gcd.reduce(whole_gaps)) if len(whole_gaps) else 1.0,
     )
-
-
-def _of(axis: np.ndarray, column: pa.Array) -> pa.Array:
-    from geurim.columns import from_axis
-
-    return from_axis(axis, column.type)

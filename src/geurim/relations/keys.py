@@ -22,7 +22,7 @@ class ForeignKey:
 
     @property
     def text(self) -> str:
-        """"customer_id -> customers(id)"."""
+        """ "customer_id -> customers(id)"."""
         return f"{', '.join(self.columns)} -> {self.table}({', '.join(self.references)})"
 
 

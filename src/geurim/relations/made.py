@@ -116,6 +116,10 @@ class Made:
         if self.prototype is not None:
             self.prototype = self.prototype[keep]
         self.rows = int(keep.sum())
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was put together: something of it has changed."""
         self._whole.clear()
 
     def batches(self) -> Iterator[pa.RecordBatch]:

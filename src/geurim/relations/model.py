@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from geurim.contract import Lineage, Profile
+from geurim.contract import Lineage, Profile, Progress, quiet
 from geurim.generators.anew import Anew
 from geurim.generators.trees import FittedTrees
 from geurim.levels import Levels
 from geurim.relations.context import Coarse
-from geurim.relations.keys import ForeignKey, Keys
+from geurim.relations.keys import Database, ForeignKey, Keys
 from geurim.relations.plan import Plan
 
-OTHERS = "-"
 NOWHERE = "?"
 """The kind of row of a reference to no row at all (kept from the real data)."""
 
@@ -102,6 +101,14 @@ class FittedDatabase:
     blank: Mapping[str, tuple[pa.Field, ...]]
     suggested: tuple[str, ...]  # tables that look like reference tables and were not kept
 
-    def sample(self, scale: float = 1.0, *, seed: int | None = None, progress=None):  # type: ignore[no-untyped-def]
-        """A synthetic database; see `geurim.relations.sample`."""
-        raise NotImplementedError
+    def sample(
+        self, scale: float = 1.0, *, seed: int | None = None, progress: Progress = quiet
+    ) -> Database:
+        """A synthetic database, `scale` times as large; kept tables are as they were.
+
+        Every reference names a row that is there, but for those that dangled in the real data and
+        were kept. The same seed gives the same rows; None draws one, which the lineage tells.
+        """
+        from geurim.relations.draw import sample_database
+
+        return sample_database(self, scale, seed=seed, progress=progress)

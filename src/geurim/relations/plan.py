@@ -134,7 +134,9 @@ def _late(database: Database, index: Index) -> set[tuple[str, ForeignKey]]:
             (t, k)
             for t in sorted(stuck)
             for k in database.of(t).foreign
-            if k.table in stuck and k.table != t and (t, k) not in late
+            if k.table in stuck
+            and k.table != t
+            and (t, k) not in late
             and _reaches(database, late, k.table, t)
         ]
 
@@ -159,9 +161,7 @@ def _stuck(database: Database, late: set[tuple[str, ForeignKey]]) -> set[str]:
     return left
 
 
-def _reaches(
-    database: Database, late: set[tuple[str, ForeignKey]], start: str, goal: str
-) -> bool:
+def _reaches(database: Database, late: set[tuple[str, ForeignKey]], start: str, goal: str) -> bool:
     seen, front = set(), {start}
     while front:
         seen |= front

@@ -90,7 +90,7 @@ def read_database(
 def is_database(place: str) -> bool:
     """Whether `place` is a folder of tables, or names a whole database: a URL or its file."""
     path = Path(place).expanduser()
-    return is_url(place) or path.is_dir()
+    return is_url(place) or path.is_dir() or (path.is_file() and bool(_engine(path)))
 
 
 def _without(keys: Keys, tables: Mapping[str, Source], name: str) -> Keys:
@@ -124,13 +124,17 @@ def _discovered(
     return found
 
 
-def _url(path: Path) -> str:
+def _engine(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(16)
     if head.startswith(b"SQLite format 3\0"):
-        return f"sqlite:///{quote(str(path))}"
-    if head[8:12] == b"DUCK":
-        return f"duckdb:///{quote(str(path))}"
+        return "sqlite"
+    return "duckdb" if head[8:12] == b"DUCK" else ""
+
+
+def _url(path: Path) -> str:
+    if engine := _engine(path):
+        return f"{engine}:///{quote(str(path))}"
     raise SettingError(
         f"{str(path)!r} is one file, not a database. Give a database URL, a SQLite or DuckDB file, "
         f"or a folder with a file for each table."

@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +49,7 @@ def _mapped(
     finally:
         # What is mapped stays until nobody looks at it, though its name is gone.
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            Path(path).unlink()
 
 
 def settle(source: Source) -> pa.Table:

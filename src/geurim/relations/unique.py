@@ -61,7 +61,7 @@ def _moved(axis: np.ndarray, group: np.ndarray, grid: float) -> np.ndarray:
 def distinct_levels(
     made: Made, key: tuple[str, ...], free: list[str], rng: np.random.Generator
 ) -> np.ndarray:
-    """Set one drawn column of a unique set so that it tells rows apart; a mask of those it cannot."""
+    """Set one drawn column of a unique set so that it tells rows apart; a mask of the lost."""
     codes = tuples([made.value(c) for c in key])
     again = repeated(codes)
     drop = np.zeros(made.rows, bool)
@@ -75,14 +75,12 @@ def distinct_levels(
     levels = len(coded.dictionary)
     weight = np.bincount(chosen[chosen >= 0], minlength=levels).astype(float)
     everyone = np.zeros(len(chosen), np.int64)
-    found, drop = settle_pairs(
-        group, chosen, everyone, np.zeros(levels, np.int64), weight, rng
-    )
+    found, drop = settle_pairs(group, chosen, everyone, np.zeros(levels, np.int64), weight, rng)
     mask = found < 0
     made.fixed[name] = coded.dictionary.take(
         pa.array(np.maximum(found, 0), mask=mask if mask.any() else None)
     )
-    made._whole.clear()
+    made.forget()
     return drop
 
 
@@ -109,4 +107,4 @@ def distinct_texts(made: Made, name: str) -> None:
             values[row] = made_
             there.add(made_)
         made.fixed[name] = pa.array(values, column.type)
-    made._whole.clear()
+    made.forget()
