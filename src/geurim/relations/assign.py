@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from geurim.relations.rows import NONE
@@ -186,19 +188,30 @@ def hierarchy(
     return up
 
 
-def matched(wanted: np.ndarray, offered: np.ndarray) -> np.ndarray:
-    """A prototype for each made row: the nearest by coded columns, each used as often as another.
+def matched(
+    wanted: Sequence[np.ndarray],
+    offered: Sequence[np.ndarray],
+    worth: Sequence[float],
+    ordered: Sequence[bool],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """A prototype for each made row: the nearest one, each used about as often as another.
 
-    `wanted` (N, C): codes of the rows made; `offered` (M, C): codes of the prototypes. Both are
-    few; the best pair is taken, then the next best.
+    `wanted`: each column's codes (N,) of the rows made; `offered`: those (M,) of the prototypes;
+    `worth`: each column's weight. Both are few; the best pair is taken, then the next best.
     """
-    if len(wanted) * len(offered) > 1_000_000:
-        return np.arange(len(wanted)) % len(offered)
-    apart = (wanted[:, None, :] != offered[None, :, :]).sum(2)
-    room = np.full(len(offered), -(-len(wanted) // max(len(offered), 1)))
-    found = np.full(len(wanted), NONE, np.int64)
+    rows, many = len(wanted[0]), len(offered[0])
+    if rows * many > 1_000_000:
+        return rng.permutation(np.arange(rows) % many)
+    apart = rng.random((rows, many)) * 1e-6
+    for mine, theirs, weight, axis in zip(wanted, offered, worth, ordered, strict=True):
+        gap = np.abs(mine[:, None] - theirs[None, :])
+        size = max(int(mine.max()), int(theirs.max()), 1)
+        apart += weight * (gap / size if axis else gap > 0)
+    room = np.full(many, -(-rows // many))
+    found = np.full(rows, NONE, np.int64)
     for pair in np.argsort(apart, axis=None, kind="stable"):
-        row, prototype = divmod(int(pair), len(offered))
+        row, prototype = divmod(int(pair), many)
         if found[row] < 0 and room[prototype]:
             found[row] = prototype
             room[prototype] -= 1

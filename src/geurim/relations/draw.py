@@ -22,7 +22,7 @@ from geurim.relations.assign import (
 )
 from geurim.relations.keys import Database, ForeignKey, Keys
 from geurim.relations.made import Made
-from geurim.relations.model import NOWHERE, FittedDatabase, TableModel
+from geurim.relations.model import NOWHERE, SMALL, FittedDatabase, TableModel
 from geurim.relations.plan import Link
 from geurim.relations.rows import DANGLING, NONE, kept, paired, taken, tuples
 from geurim.relations.unique import distinct_levels, distinct_texts, series_values
@@ -120,12 +120,14 @@ class _Maker:
         made.frame = self._frame(place, made, owner)
         if model.prototypes and made.rows:
             names = list(model.coarse)
-            wanted = [model.coarse[n].codes(made.column(n)) for n in names]
             made.prototype = matched(
-                np.column_stack(wanted) if names else np.zeros((made.rows, 1)),
-                np.column_stack([model.prototypes[n] for n in names]),
+                [model.coarse[n].codes(made.column(n)) for n in names],
+                [model.prototypes[n] for n in names],
+                [model.worth[n] for n in names],
+                [model.coarse[n].cuts is not None for n in names],
+                rng,
             )
-        elif model.rows <= 100:
+        elif model.rows <= SMALL:
             made.prototype = rng.permutation(np.arange(made.rows) % model.rows)
         for link in links:
             if link.how == "inherited" and link.via is not None and owner is not None:

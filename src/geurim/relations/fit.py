@@ -19,16 +19,16 @@ from geurim.generators.anew import Anew
 from geurim.generators.trees import FittedTrees, Trees
 from geurim.levels import learn as learn_levels
 from geurim.relations import plan as planning
-from geurim.relations.context import CONTEXT, Coarse, summaries, telling
+from geurim.relations.context import CONTEXT, Coarse, summaries, telling, told
 from geurim.relations.keys import Database, ForeignKey
-from geurim.relations.model import NOWHERE, FittedDatabase, Kind, Series, TableModel
+from geurim.relations.model import NOWHERE, SMALL, FittedDatabase, Kind, Series, TableModel
 from geurim.relations.plan import Link, Plan
 from geurim.relations.rows import DANGLING, match, settle, taken, tuples, whole
 
-SMALL = 100
-"""Tables of so few rows: a reference to one learns which row it is, not of what kind."""
 NAMED = 1_000
 """Kept tables of so few rows that are named: likewise."""
+COPIED = 0.8
+"""A column that repeats the owner's in so many rows is taken from there: a shipping address."""
 DANGLINGS = ("keep", "drop", "refuse")
 _FIT = 0x64617461
 
@@ -236,12 +236,10 @@ class _Learner:
                 lost=float((owned == DANGLING).mean()),
             )
         if rows.num_rows <= SMALL:
-            coarse = {n: Coarse.of(c, 6) for n, c in frame.items() if n.startswith("c:")}
-            model = replace(
-                model,
-                coarse=coarse,
-                prototypes={n: c.codes(frame[n]) for n, c in coarse.items()},
-            )
+            coarse = {n: Coarse.of(c, 12) for n, c in frame.items() if n.startswith("c:")}
+            codes = {n: c.codes(frame[n]) for n, c in coarse.items()}
+            weight = self._worth(table, codes)
+            model = replace(model, coarse=coarse, prototypes=codes, worth=weight)
         return model
 
     def _source(self, table: str) -> Source:
@@ -296,7 +294,7 @@ class _Learner:
         return profile
 
     def _copied(self, table: str, owner: ForeignKey, profile: Profile) -> dict[str, str]:
-        """Columns that repeat a column of the owner in every row: a bill's city, say."""
+        """Columns that repeat a column of the owner: a bill's city, say."""
         rows, index = self.rows[table], self.index[table, owner]
         parent = self.rows[owner.table]
         there = np.flatnonzero(index >= 0)
@@ -353,6 +351,23 @@ class _Learner:
         if lost.any():
             found = pc.if_else(pa.array(lost), pa.scalar(NOWHERE), found)
         return found
+
+    def _worth(self, table: str, codes: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """How much each column of a small table says about the rows that name it."""
+        worth = dict.fromkeys(codes, 0.02)
+        for child in self.plan.order:
+            for link in self.plan.links[child]:
+                if link.key.table != table or link.how != "chosen":
+                    continue
+                rows = np.flatnonzero(self.index[child, link.key] >= 0)[:20_000]
+                if not len(rows):
+                    continue
+                up = self.index[child, link.key][rows]
+                for column in self._learnable(child).values():
+                    target = Coarse.of(column).codes(taken(column, rows))
+                    for name, own in codes.items():
+                        worth[name] += max(told(own[up], target), 0.0)
+        return worth
 
     def _depth(self, table: str, link: Link) -> pa.Array:
         index = self.index[table, link.key]
@@ -477,11 +492,13 @@ def _counts(frame: Mapping[str, pa.Array]) -> list[pa.Array]:
 def _same(
     column: pa.ChunkedArray, rows: np.ndarray, other: pa.ChunkedArray, index: np.ndarray
 ) -> bool:
-    """Whether a column is that of the parent in these rows, and not one value alone."""
+    """Whether a column is that of the parent in nearly all these rows, and not one value alone."""
     mine, theirs = taken(column, rows), taken(other, index[rows])
-    if mine.null_count != theirs.null_count or mine.null_count == len(mine):
+    if mine.null_count == len(mine) or pc.count_distinct(mine).as_py() <= 2:
         return False
-    return bool(mine.equals(theirs) and pc.count_distinct(mine).as_py() > 2)
+    alike = pc.fill_null(pc.equal(mine, theirs), False).true_count
+    both = pc.and_(pc.is_null(mine), pc.is_null(theirs)).true_count
+    return bool(alike + both >= COPIED * len(rows))
 
 
 def _popular(rows: pa.Table, key: ForeignKey, index: np.ndarray) -> np.ndarray:

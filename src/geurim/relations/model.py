@@ -22,6 +22,9 @@ from geurim.relations.context import Coarse
 from geurim.relations.keys import Database, ForeignKey, Keys
 from geurim.relations.plan import Plan
 
+SMALL = 100
+"""Tables of so few rows: a reference to one learns which row it is, not of what kind."""
+
 NOWHERE = "?"
 """The kind of row of a reference to no row at all (kept from the real data)."""
 
@@ -88,6 +91,7 @@ class TableModel:
     same_owner: Mapping[ForeignKey, bool] = field(default_factory=dict)
     prototypes: Mapping[str, np.ndarray] = field(default_factory=dict)  # coarse codes, by column
     coarse: Mapping[str, Coarse] = field(default_factory=dict)
+    worth: Mapping[str, float] = field(default_factory=dict)  # of each of these columns
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

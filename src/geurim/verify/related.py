@@ -18,7 +18,7 @@ from geurim.errors import DataError
 from geurim.relations.context import Coarse
 from geurim.relations.fit import references
 from geurim.relations.keys import Database, ForeignKey
-from geurim.relations.rows import DANGLING, settle, taken, whole
+from geurim.relations.rows import DANGLING, settle, taken
 from geurim.verify.report import Report
 from geurim.verify.verdict import judge, not_judged
 
@@ -54,7 +54,14 @@ def verify_database(synthetic: Database, real: Database, *, progress: Progress =
             children(
                 table, key, _tally(index, there[key.table]), _tally(new, made[key.table]), tests
             ),
-            links(table, key, (there, index), (made, new), tests),
+            links(
+                table,
+                key,
+                (there, index),
+                (made, new),
+                (_speaking(real, key.table, there), _speaking(real, table, there)),
+                tests,
+            ),
         ]
     unique = [
         unique_rows(t, s, made[t]) for t in there for s in real.of(t).sets if made[t].num_rows
@@ -164,18 +171,27 @@ def children(
 Side = tuple[Mapping[str, pa.Table], np.ndarray]
 
 
-def links(table: str, key: ForeignKey, before: Side, after: Side, tests: int) -> Finding:
+def links(
+    table: str,
+    key: ForeignKey,
+    before: Side,
+    after: Side,
+    columns: tuple[list[str], list[str]],
+    tests: int,
+) -> Finding:
     """By how much the links between columns of parent and child moved, the strongest real ones.
 
     A link is Cramer's V of the two columns, both coarsely coded; the child's number of siblings
-    is one of its columns.
+    is one of its columns. `columns`: those of parent and child that are compared.
     """
     name = "related_columns"
-    real, made = _joined(table, key, before), _joined(table, key, after)
+    real, made = _joined(table, key, before, columns), _joined(table, key, after, columns)
     rows = min(len(next(iter(t.values()), ())) for t in (*real, *made))
     strength: dict[tuple[str, str], tuple[float, float]] = {}
     if rows >= 50:
-        codes = [{n: Coarse.of(c, 8) for n, c in side.items() if _speaks(c)} for side in real]
+        codes = [
+            {n: Coarse.of(c, 8) for n, c in side.items() if c.null_count < len(c)} for side in real
+        ]
         for parent, coarse in codes[0].items():
             for child, fine in codes[1].items():
                 found = [
@@ -217,7 +233,7 @@ def links(table: str, key: ForeignKey, before: Side, after: Side, tests: int) ->
 
 
 def _joined(
-    table: str, key: ForeignKey, side: Side
+    table: str, key: ForeignKey, side: Side, columns: tuple[list[str], list[str]]
 ) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
     """The columns of parent and child, row by row of the child, thinned evenly."""
     tables, index = side
@@ -226,19 +242,28 @@ def _joined(
         rows = rows[np.linspace(0, len(rows) - 1, _LOOKED_AT).astype(np.int64)]
     parent, child = tables[key.table], tables[table]
     count = np.bincount(index[index >= 0], minlength=max(parent.num_rows, 1))
-    ours = {c: taken(child[c], rows) for c in child.column_names if c not in key.columns}
+    ours = {c: taken(child[c], rows) for c in columns[1]}
     siblings = pa.array(count[index[rows]])
     return (
-        {c: taken(parent[c], index[rows]) for c in parent.column_names if c not in key.references},
+        {c: taken(parent[c], index[rows]) for c in columns[0]},
         ours | {"number of siblings": siblings},
     )
 
 
-def _speaks(column: pa.Array) -> bool:
-    """Whether a column is one of numbers, times or few words."""
-    if not (pa.types.is_string(column.type) or pa.types.is_dictionary(column.type)):
-        return bool(column.null_count < len(column))
-    return 1 < len(whole(column).drop_null().unique()) <= _WORDS
+def _speaking(database: Database, table: str, rows: Mapping[str, pa.Table]) -> list[str]:
+    """The columns that can say something: no keys, no words that hardly repeat."""
+    keys = database.of(table)
+    out = {c for s in keys.sets for c in s} | {c for k in keys.foreign for c in k.columns}
+    found = []
+    for field in rows[table].schema:
+        column = rows[table][field.name]
+        words = pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)
+        if field.name in out or column.null_count == len(column):
+            continue
+        if words and len(column.drop_null().unique()) > min(_WORDS, len(column) / 5):
+            continue
+        found.append(field.name)
+    return found
 
 
 def cramer(first: np.ndarray, second: np.ndarray) -> float:
