@@ -108,18 +108,20 @@ def _check_names(database: Database) -> None:
                 )
 
 
-def _rows(database: Database, progress: Progress) -> _Rows:
+def _rows(database: Database, progress: Progress, *, text: bool = False) -> _Rows:
     """The schema and the batches of each table, columns without content at the end."""
     return {
-        table: _with_blank(database, table, source, place, progress)
+        table: _with_blank(database, table, source, place, progress, text)
         for place, (table, source) in enumerate(database.tables.items())
     }
 
 
 def _with_blank(
-    database: Database, table: str, source: Source, place: int, progress: Progress
+    database: Database, table: str, source: Source, place: int, progress: Progress, text: bool
 ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     blank = database.blank.get(table, ())
+    if text:  # a file of text has no bytes
+        blank = tuple(f.with_type(pa.string()) for f in blank)
     needed = set(database.of(table).required)
     schema = pa.schema([*source.schema, *blank])
 
@@ -384,7 +386,7 @@ def _write_folder(
     new = Path(tempfile.mkdtemp(prefix=f".{to.name[:80]}.", dir=to.parent))
     old = new.with_name(f"{new.name}.old")
     try:
-        for table, (schema, batches) in _rows(database, progress).items():
+        for table, (schema, batches) in _rows(database, progress, text=_is_text(files)).items():
             source = database.tables[table]
             write(_once(source, schema, batches), new / f"{table}{files}")
         (new / declare.FILE).write_text(declare.written(database.keys), encoding="utf-8")
@@ -400,6 +402,10 @@ def _write_folder(
             old.rename(to)  # the last step failed: what was there is put back
         for left in (new, old):
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_text(files: str) -> bool:
+    return files in (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
 def _once(source: Source, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Source:
