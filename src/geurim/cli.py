@@ -27,13 +27,18 @@ from geurim.arguments import (
     parse_balance,
     parse_rows,
     refuse,
-    rows_option,
     seed_option,
     target_option,
     where_option,
     workers_option,
 )
 from geurim.cli_augment import augment
+from geurim.cli_database import (
+    analyze_database,
+    database_options,
+    generate_database,
+    is_whole,
+)
 from geurim.cli_text import text
 
 if TYPE_CHECKING:
@@ -78,9 +83,9 @@ main.add_command(augment)
 )
 @overwrite_option
 @common
-@click.pass_obj
+@click.pass_context
 def analyze(
-    run: Run,
+    ctx: click.Context,
     data: str,
     table: str,
     query: str,
@@ -99,8 +104,15 @@ def analyze(
       geurim analyze people.csv --write-schema people.toml   # correct it, then:
       geurim analyze people.csv --schema people.toml -o profile.json --html profile.html
       geurim analyze sqlite:///shop.db --table orders -o profile.json
+      geurim analyze sqlite:///shop.db                       # tables, keys, rows of each parent
     """
+    run: Run = ctx.obj
     check_free([output, html, write_schema], overwrite)
+    if is_whole(data, table, query, None) and analyze_database(
+        run, data, schema, write_schema, overwrite
+    ):
+        refuse(ctx, ["output", "html", "k"], "for a whole database: name a --table")
+        return
     with run.bars() as progress:
         source = geurim.read(data, table=table, query=query, schema=schema)
         profile = geurim.analyze(source, k=k, progress=progress)
@@ -353,9 +365,13 @@ def _verify_text(
 @click.argument("data", required=False)
 @input_options
 @click.option("--profile", metavar="JSON", help="Generate from a saved profile, without the data.")
-@rows_option
+@database_options
 @click.option(
-    "-o", "--output", metavar="OUT", required=True, help="A folder; with --profile, a file."
+    "-o",
+    "--output",
+    metavar="OUT",
+    required=True,
+    help="A folder; with --profile, a file; of a whole database, also a URL.",
 )
 @target_option
 @click.option(
@@ -374,7 +390,10 @@ def generate(
     query: str,
     schema: str,
     profile: str,
-    rows: int,
+    rows: int | None,
+    scale: float,
+    keep: tuple[str, ...],
+    dangling: str,
     output: str,
     target: str,
     generator: str,
@@ -388,13 +407,35 @@ def generate(
     A fifth of the real rows is held out by lot, and used only to verify. Exit code 1 says: the
     verdict is "fail". With --profile no real row is read, so nothing can be verified.
 
+    A folder of tables, or a database URL without --table, means the whole database: related
+    tables, with every key. OUT is then a database URL, or a folder for a file a table.
+
     \b
     Examples:
       geurim generate people.csv --rows 1e6 --target income -o out
       geurim generate --profile profile.json --rows 1e6 --edge-cases 0.05 -o out.parquet
+      geurim generate postgresql://kim@host/shop -o sqlite:///twin.db --scale 2 --keep currencies
     """
     if (data is None) == (profile is None):
         raise click.UsageError("Give DATA or --profile, one of the two.")
+    if is_whole(data, table, query, rows):
+        refuse(ctx, ["target", "generator", "edge_cases", "workers"], "for a whole database")
+        ctx.exit(
+            generate_database(
+                ctx.obj,
+                data,
+                output,
+                schema=schema,
+                scale=scale,
+                keep=keep,
+                dangling=dangling,
+                seed=seed,
+                overwrite=overwrite,
+            )
+        )
+    refuse(ctx, ["scale", "keep", "dangling"], "but for a whole database")
+    if rows is None:
+        raise click.UsageError("Missing option '--rows': how many rows of the table.")
     if profile is not None:
         refuse(ctx, ["table", "query", "schema", "target"], "with --profile, which reads no data")
         _generate_from_profile(
