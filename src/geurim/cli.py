@@ -39,6 +39,13 @@ from geurim.cli_database import (
     generate_database,
     is_whole,
 )
+from geurim.cli_sequences import (
+    fit_sequences,
+    flat_rows,
+    generate_sequences,
+    series_options,
+    things,
+)
 from geurim.cli_text import text
 
 if TYPE_CHECKING:
@@ -126,6 +133,7 @@ def analyze(
 @click.argument("data")
 @input_options
 @generator_option
+@series_options
 @seed_option
 @click.option("-o", "--output", metavar="MODEL", required=True, help="Save the model here.")
 @overwrite_option
@@ -138,22 +146,28 @@ def fit(
     query: str,
     schema: str,
     generator: str,
+    entity: str | None,
+    time: str | None,
     seed: int | None,
     output: str,
     overwrite: bool,
 ) -> None:
-    """Learn a distribution over the rows of DATA.
+    """Learn a distribution over the rows of DATA; over series with --entity or --time.
 
     \b
     Examples:
       geurim fit people.csv -o people.geurim
       geurim fit people.csv --generator copula --seed 7 -o people.geurim
+      geurim fit visits.csv --entity patient --time date -o visits.geurim
     """
     check_free([output], overwrite)
     seed = run.seed(seed)
     with run.bars() as progress:
         source = geurim.read(data, table=table, query=query, schema=schema)
-        fitted = geurim.fit(source, generator, seed=seed, progress=progress)
+        if entity or time:
+            fitted = fit_sequences(source, entity, time, generator, seed, progress)
+        else:
+            fitted = geurim.fit(source, generator, seed=seed, progress=progress)
         geurim.save(fitted, output)
     run.say(
         f"Wrote {output}: {generator}, learned from {fitted.profile.rows:,} rows of "
@@ -223,9 +237,9 @@ def sample(
             progress=progress,
         )
         written = geurim.write(
-            drawn, output, table=to_table, overwrite=overwrite, progress=progress
+            flat_rows(drawn), output, table=to_table, overwrite=overwrite, progress=progress
         )
-    run.say(f"Wrote {written}: {drawn.rows:,} rows in {run.took()}")
+    run.say(f"Wrote {written}: {drawn.rows:,} {things(drawn)} in {run.took()}")
 
 
 @main.command()
@@ -374,6 +388,7 @@ def _verify_text(
     help="A folder; with --profile, a file; of a whole database, also a URL.",
 )
 @target_option
+@series_options
 @click.option(
     "--generator", help="One of `geurim generators`.  [default: trees; copula with --profile]"
 )
@@ -396,6 +411,8 @@ def generate(
     dangling: str,
     output: str,
     target: str,
+    entity: str | None,
+    time: str | None,
     generator: str,
     seed: int | None,
     edge_cases: float,
@@ -413,6 +430,7 @@ def generate(
     \b
     Examples:
       geurim generate people.csv --rows 1e6 --target income -o out
+      geurim generate visits.csv --entity patient --time date --rows 10000 -o out  # patients
       geurim generate --profile profile.json --rows 1e6 --edge-cases 0.05 -o out.parquet
       geurim generate postgresql://kim@host/shop -o sqlite:///twin.db --scale 2 --keep currencies
     """
@@ -437,7 +455,11 @@ def generate(
     if rows is None:
         raise click.UsageError("Missing option '--rows': how many rows of the table.")
     if profile is not None:
-        refuse(ctx, ["table", "query", "schema", "target"], "with --profile, which reads no data")
+        refuse(
+            ctx,
+            ["table", "query", "schema", "target", "entity", "time"],
+            "with --profile, which reads no data",
+        )
         _generate_from_profile(
             ctx.obj,
             profile,
@@ -451,6 +473,14 @@ def generate(
         )
         return
     refuse(ctx, ["edge_cases"], "with DATA: use geurim fit, then geurim sample")
+    if entity or time:
+        refuse(ctx, ["target"], "with series: leave it out")
+        source = geurim.read(data, table=table, query=query, schema=schema)
+        ctx.exit(
+            generate_sequences(
+                ctx.obj, source, rows, output, overwrite, entity, time, generator, seed, workers
+            )
+        )
     ctx.exit(
         _generate_from_data(
             ctx.obj,

@@ -64,6 +64,10 @@ def fitted_class(name: str) -> type[Fitted]:
         from geurim.generators.text.fitted import FittedText
 
         return FittedText
+    if name == "sequences":
+        from geurim.sequences import FittedSequences
+
+        return FittedSequences
     found: type[Fitted] = generator_class(name).fitted
     return found
 

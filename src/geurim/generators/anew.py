@@ -93,8 +93,11 @@ class Anew:
 
     def keys(self, rows: int, start_row: int) -> dict[str, pa.Array]:
         """Only the integer and pattern keys, which follow from the row number alone."""
+        return self.numbered(np.arange(start_row, start_row + rows))
+
+    def numbered(self, numbers: np.ndarray) -> dict[str, pa.Array]:
+        """The integer and pattern keys of the rows of these numbers (N,), ascending."""
         made = {}
-        numbers = np.arange(start_row, start_row + rows)
         for name in self.columns:
             facts = self.facts[name]
             if facts["role"] != "key" or facts["form"] == "uuid":
