@@ -54,11 +54,11 @@ class Result:
     profile: Path
     report: Report
     seed: int
-    kept: tuple[Any, ...]  # the constraints, and how each is kept (geurim.constraints)
-    redrawn: str  # what was drawn again, in words; "" where nothing was
     training: int  # rows the generator learned from
     holdout: int  # rows it never saw
     seconds: Mapping[str, float]  # by step
+    kept: tuple[Any, ...] = ()  # the constraints, and how each is kept (geurim.constraints)
+    redrawn: str = ""  # what was drawn again, in words; "" where nothing was
 
 
 def generate(
