@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import numpy as np
 
 from geurim.arguments import Run, parse_rows
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from geurim.relations import Database
@@ -164,6 +164,8 @@ def analyze_database(
 
 def _counts(index: np.ndarray, parent: pa.Table) -> tuple[str, ...]:
     """Rows a parent on average and at most, parents without any, references missing, dangling."""
+    import numpy as np
+
     tally = np.bincount(index[index >= 0], minlength=parent.num_rows)
     if not len(tally) or not len(index):
         return ("", "", "", "", "")
