@@ -157,6 +157,37 @@ def test_the_prompt_of_whole_dialogues_is_what_both_begin_with() -> None:
     assert converted(repeated, "preference-messages") == [got[1], got[1]]
 
 
+def test_transcripts_are_read_as_dialogues_and_as_choices() -> None:
+    """HH-RLHF: two whole transcripts, and nothing that says where the prompt ends."""
+    start = "\n\nHuman: Hi\nthere\n\nAssistant: Yes?\n\nHuman: Where is it?"
+    rows = [
+        {"chosen": start + "\n\nAssistant: Here: left.", "rejected": start + "\n\nAssistant: No."},
+        {"chosen": "\n\nHuman: a\n\nHuman: b\n\nAssistant: c",
+         "rejected": "\n\nHuman: a\n\nHuman: b\n\nAssistant: d"},
+    ]  # fmt: skip
+    got = converted(rows, "preference-messages")
+    assert got[0] == {
+        "prompt": said("Hi\nthere", "Yes?", "Where is it?"),
+        "chosen": [{"role": "assistant", "content": "Here: left."}],
+        "rejected": [{"role": "assistant", "content": "No."}],
+    }
+    assert got[1]["prompt"] == said("a\n\nb")  # said in two messages running
+    one = [{"chosen": r["chosen"]} for r in rows]
+    talks = converted(one, "messages", messages="chosen")
+    assert talks[0]["messages"] == got[0]["prompt"] + got[0]["chosen"]
+
+
+def test_questions_and_answers_in_lists_are_dialogues() -> None:
+    """MT-bench: `turns` are the user's questions; the answers come beside them."""
+    rows = [
+        {"turns": ["a", "c"], "answers": ["b", "d"], "category": "writing"},
+        {"turns": ["e"], "answers": ["f"], "category": "math"},
+    ]
+    got = converted(rows, "messages")
+    assert [r["messages"] for r in got] == [said("a", "b", "c", "d"), said("e", "f")]
+    assert [r["category"] for r in got] == ["writing", "math"]
+
+
 PAIR = {"question": "q", "answer": "a"}
 TALK = {"messages": said("a", "b")}
 BAD = {
@@ -189,7 +220,16 @@ BAD = {
     "no choice": (
         [*CHOICES, {"prompt": "p", "chosen": "x", "rejected": "x"}], "preference", "Row 4.*equals",
     ),
-    "no prompt": ([{"chosen": "a", "rejected": "b"}], "preference", "no prompt"),
+    "no prompt": ([{"chosen": "a", "rejected": "b"}], "preference", "Row 1.*no transcript"),
+    "a transcript without an answer": (
+        [{"chosen": "\n\nHuman: a\n\nAssistant:", "rejected": "\n\nHuman: a\n\nAssistant: b"}],
+        "preference", "Row 1: a turn of 'chosen' is empty",
+    ),
+    "an answer too few": (
+        [{"turns": ["a", "b"], "answers": ["c", "d"]}, {"turns": ["a", "b"], "answers": ["c"]}],
+        "messages", "Row 2 has 2 texts in 'turns' and 1 in 'answers'",
+    ),
+    "lists for alpaca": ([{"turns": ["a"], "answers": ["b"]}], "alpaca", "'turns' holds no text"),
     "a choice of the user": (
         [{"chosen": said("a", "b", "c", "d"), "rejected": said("a", "b", "x", "y")}],
         "preference-messages", "Row 1.*goes on with the user",

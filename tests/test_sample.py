@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,34 @@ def test_a_rule_keeps_the_conditional_distribution(resample: Fitted, table: pa.T
 
 def test_an_impossible_rule_is_an_error_with_the_counts(resample: Fitted) -> None:
     with pytest.raises(SamplingError, match=r"0 of 2,\d{3},\d{3} rows drawn meet the rule"):
-        draw(resample, 10, where="age > 200")
+        draw(resample, 10, where="income = 3.14 and age > 20")
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("age > 200", "age goes from 18 to 79"),
+        ("age < 30 and (age > 40 or income < -1)", "can never be true"),
+        ("age < income and income < age", "cannot hold at once"),
+        ("not (age >= 18)", "age goes from 18 to 79"),
+        ("age + 1 > 100", "can never be true"),
+        ("rich = 'perhaps'", "rich holds only 'no', 'yes'"),
+        ("rich = 'yes' and rich in ('no')", "rich"),
+        ("age is null", "age never misses a value"),
+    ],
+)
+def test_a_rule_that_no_row_can_meet_is_refused_at_once(
+    resample: Fitted, where: str, reason: str
+) -> None:
+    with pytest.raises(SettingError, match=re.escape(reason)):
+        geurim.sample(resample, 10, seed=1, where=where)
+
+
+@pytest.mark.parametrize(
+    "where", ["age > 79 or age < 20", "age <= income and income >= age", "not (age > 70)"]
+)
+def test_a_rule_that_some_row_can_meet_is_not_refused(resample: Fitted, where: str) -> None:
+    assert draw(resample, 10, where=where).num_rows == 10
 
 
 def test_given_values_come_back_in_order_and_the_rest_is_filled_in(fitted: Fitted) -> None:
@@ -180,7 +208,15 @@ def test_two_balanced_columns_do_not_move_together(fitted: Fitted) -> None:
         ({"city": {"Oslo": 0.5}}, "'Oslo'"),
         ({"city": {"Jeju": 1.5}}, "1.5"),
         ({"city": {"Jeju": 0.7, "Seoul": 0.7}}, "1.4"),
-        ({"income": "uniform"}, "'income'"),
+        ({"id": "uniform"}, "'id'"),
+        ({"income": {"lots": 0.5}}, "'lots'"),
+        ({"income": {"9..3": 0.5}}, "ends before"),
+        ({"income": {"1..9000": 0.1, "8000..": 0.1}}, "overlap"),
+        ({"age": {"18..40": 0.6, "41..": 0.6}}, "1.2"),
+        ({"city,nose": "uniform"}, "'nose'"),
+        ({"city,rich": {"Oslo,yes": 0.5}}, "'Oslo,yes'"),
+        ({"city": "uniform", "city,rich": "uniform"}, "twice"),
+        ({"city": {"Jeju": "a lot"}}, "a lot"),
     ],
 )
 def test_a_balance_that_cannot_be_had_is_refused(fitted: Fitted, balance: Any, text: str) -> None:

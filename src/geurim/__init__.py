@@ -21,6 +21,7 @@ _HOMES = {
     "read": "geurim.read",
     "write": "geurim.write",
     "analyze": "geurim.analyze",
+    "augment": "geurim.augment",
     "fit": "geurim.generators",
     "sample": "geurim.sample",
     "verify": "geurim.verify",
@@ -46,6 +47,7 @@ _HOMES = {
     "TargetExists": "geurim.errors",
     "ConnectionFailed": "geurim.errors",
     "ModelFileError": "geurim.errors",
+    "FitError": "geurim.errors",
     "SamplingError": "geurim.errors",
     "TeacherFailed": "geurim.errors",
     "BudgetExceeded": "geurim.errors",
@@ -59,6 +61,7 @@ __all__ = [
     "DataError",
     "Event",
     "Finding",
+    "FitError",
     "Fitted",
     "Generator",
     "GeurimError",
@@ -78,6 +81,7 @@ __all__ = [
     "TeacherFailed",
     "__version__",
     "analyze",
+    "augment",
     "fit",
     "generate",
     "load",
@@ -91,11 +95,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from geurim.analyze import analyze
+    from geurim.augment import augment
     from geurim.contract import Event, Finding, Fitted, Generator, Lineage, Privacy, Profile, Source
     from geurim.errors import (
         BudgetExceeded,
         ConnectionFailed,
         DataError,
+        FitError,
         GeurimError,
         MissingExtra,
         ModelFileError,

@@ -27,11 +27,17 @@ from geurim.arguments import (
     parse_balance,
     parse_rows,
     refuse,
-    rows_option,
     seed_option,
     target_option,
     where_option,
     workers_option,
+)
+from geurim.cli_augment import augment
+from geurim.cli_database import (
+    analyze_database,
+    database_options,
+    generate_database,
+    is_whole,
 )
 from geurim.cli_sequences import (
     fit_sequences,
@@ -66,6 +72,7 @@ def main() -> None:
 
 
 main.add_command(text)
+main.add_command(augment)
 
 
 @main.command()
@@ -83,9 +90,9 @@ main.add_command(text)
 )
 @overwrite_option
 @common
-@click.pass_obj
+@click.pass_context
 def analyze(
-    run: Run,
+    ctx: click.Context,
     data: str,
     table: str,
     query: str,
@@ -104,8 +111,15 @@ def analyze(
       geurim analyze people.csv --write-schema people.toml   # correct it, then:
       geurim analyze people.csv --schema people.toml -o profile.json --html profile.html
       geurim analyze sqlite:///shop.db --table orders -o profile.json
+      geurim analyze sqlite:///shop.db                       # tables, keys, rows of each parent
     """
+    run: Run = ctx.obj
     check_free([output, html, write_schema], overwrite)
+    if is_whole(data, table, query, None) and analyze_database(
+        run, data, schema, write_schema, overwrite
+    ):
+        refuse(ctx, ["output", "html", "k"], "for a whole database: name a --table")
+        return
     with run.bars() as progress:
         source = geurim.read(data, table=table, query=query, schema=schema)
         profile = geurim.analyze(source, k=k, progress=progress)
@@ -365,9 +379,13 @@ def _verify_text(
 @click.argument("data", required=False)
 @input_options
 @click.option("--profile", metavar="JSON", help="Generate from a saved profile, without the data.")
-@rows_option
+@database_options
 @click.option(
-    "-o", "--output", metavar="OUT", required=True, help="A folder; with --profile, a file."
+    "-o",
+    "--output",
+    metavar="OUT",
+    required=True,
+    help="A folder; with --profile, a file; of a whole database, also a URL.",
 )
 @target_option
 @series_options
@@ -387,7 +405,10 @@ def generate(
     query: str,
     schema: str,
     profile: str,
-    rows: int,
+    rows: int | None,
+    scale: float,
+    keep: tuple[str, ...],
+    dangling: str,
     output: str,
     target: str,
     entity: str | None,
@@ -403,14 +424,36 @@ def generate(
     A fifth of the real rows is held out by lot, and used only to verify. Exit code 1 says: the
     verdict is "fail". With --profile no real row is read, so nothing can be verified.
 
+    A folder of tables, or a database URL without --table, means the whole database: related
+    tables, with every key. OUT is then a database URL, or a folder for a file a table.
+
     \b
     Examples:
       geurim generate people.csv --rows 1e6 --target income -o out
       geurim generate visits.csv --entity patient --time date --rows 10000 -o out  # patients
       geurim generate --profile profile.json --rows 1e6 --edge-cases 0.05 -o out.parquet
+      geurim generate postgresql://kim@host/shop -o sqlite:///twin.db --scale 2 --keep currencies
     """
     if (data is None) == (profile is None):
         raise click.UsageError("Give DATA or --profile, one of the two.")
+    if is_whole(data, table, query, rows):
+        refuse(ctx, ["target", "generator", "edge_cases", "workers"], "for a whole database")
+        ctx.exit(
+            generate_database(
+                ctx.obj,
+                data,
+                output,
+                schema=schema,
+                scale=scale,
+                keep=keep,
+                dangling=dangling,
+                seed=seed,
+                overwrite=overwrite,
+            )
+        )
+    refuse(ctx, ["scale", "keep", "dangling"], "but for a whole database")
+    if rows is None:
+        raise click.UsageError("Missing option '--rows': how many rows of the table.")
     if profile is not None:
         refuse(
             ctx,

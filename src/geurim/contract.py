@@ -197,6 +197,20 @@ class Fitted(abc.ABC):
         """The same distribution, made ready to be drawn given `columns`. Default: itself."""
         return self
 
+    @property
+    def unique(self) -> tuple[tuple[str, ...], ...]:
+        """Sets of columns whose combinations must not come twice: the driver sees to it."""
+        return ()
+
+    def breaks(
+        self, batch: pa.RecordBatch, given: frozenset[str] = frozenset()
+    ) -> Mapping[str, np.ndarray]:
+        """Which rows (N,) break what must hold, by the text of each constraint. Default: none.
+
+        The driver draws such rows again. `given`: columns whose values were given.
+        """
+        return {}
+
     def number(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """Fill in what depends on a row's place in the whole run, such as keys. Default: nothing.
 

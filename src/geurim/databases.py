@@ -12,7 +12,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -287,6 +287,96 @@ def _sqlite_rows(
     return Raw(**{**vars(raw), "inspect": inspect})
 
 
+def read_tables(
+    address: Address, *, declared: Callable[[str], Schema], report: Callable[[int, int], None]
+) -> tuple[dict[str, Raw], Any]:
+    """Every table (no views) and what the database declares of their keys, in one snapshot.
+
+    The second value is what `catalog.keys` makes of the open connection.
+    """
+    from geurim.relations import catalog
+
+    problem: BaseException
+    try:
+        with _snapshot(address) as (connection, tables, one):
+            raws = {}
+            for place, table in enumerate(tables):
+                report(place, len(tables))
+                raws[table] = one(table, declared(table))
+            return raws, catalog.keys(address.engine, connection, tables)
+    except GeurimError:
+        raise
+    except Exception as error:
+        problem = error
+    raise fail(address, "be read", problem)
+
+
+@contextmanager
+def _snapshot(
+    address: Address,
+) -> Iterator[tuple[Any, list[str], Callable[[str, Schema], Raw]]]:
+    """An open connection or cursor, the names of the tables, and what reads one of them."""
+    if address.engine == "sqlite":
+        import sqlite3
+
+        uri = f"file:{quote(str(existing_file(address).resolve()))}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as file:
+            file.execute("BEGIN")
+            names = [
+                name
+                for (name,) in file.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table' "
+                    "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+                )
+            ]
+            yield (
+                file,
+                names,
+                lambda table, declared: _sqlite_rows(
+                    file,
+                    f"SELECT * FROM {quoted(table)}",
+                    declared,
+                    _lineage(address, table, None),
+                ),
+            )
+    elif address.engine == "duckdb":
+        with closing(open_duckdb(str(existing_file(address)), read_only=True)) as duck:
+            duck.execute("BEGIN")
+            rows = duck.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' "
+                "AND database_name = current_database() AND NOT internal ORDER BY 1"
+            ).fetchall()
+
+            def one(table: str, declared: Schema) -> Raw:
+                result = duck.sql(f"SELECT * FROM {quoted(table)}")
+                make = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
+                reader = make(BATCH)
+                lineage = _lineage(address, table, None)
+                return spooled("DuckDB table", reader.schema, reader, lineage)
+
+            yield duck, [name for (name,) in rows], one
+    else:
+        connection = open_postgresql(address)
+        with closing(connection), closing(connection.cursor()) as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute(
+                "SELECT CASE WHEN n.nspname = current_schema() THEN c.relname::text "
+                "ELSE n.nspname || '.' || c.relname END "
+                "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition "
+                "AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1"
+            )
+            names = [name for (name,) in cursor.fetchall()]
+
+            def one_of(table: str, declared: Schema) -> Raw:
+                cursor.execute(f"SELECT * FROM {postgresql_name(cursor, table)}")
+                reader = cursor.fetch_record_batch()
+                lineage = _lineage(address, table, None)
+                return spooled("PostgreSQL table", reader.schema, reader, lineage)
+
+            yield cursor, names, one_of
+
+
 def _declared_types(connection: Any, source: str) -> list[str]:
     """The types that the columns were declared with, in capitals; "" for expressions."""
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -317,7 +407,10 @@ def _sqlite_column(
         )
         return pa.field(name, pa.string()), column
     if not (integers or reals):
-        return pa.field(name, pa.string()), None
+        if "INT" in kind:
+            return pa.field(name, pa.int64()), None
+        number = re.search("REAL|FLOA|DOUB|NUMERIC|DECIMAL", kind)
+        return pa.field(name, pa.float64() if number else pa.string()), None
     if re.search("BOOL", kind) and not reals:
         return pa.field(name, pa.bool_()), None
     scale = re.search(r"(?:NUMERIC|DECIMAL)\s*\(\s*\d+\s*,\s*(\d+)\s*\)", kind)

@@ -51,6 +51,9 @@ _PARTS: dict[str, tuple[str, ...]] = {
 }
 """The parts that a mapping names, and the columns that are taken for them without one."""
 
+_LISTS = {"instruction": ("turns",), "output": ("answers",)}
+"""Columns of lists of texts that are taken for parts: the questions and answers of a dialogue."""
+
 _SHAPES: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("dialogue", ("messages",), ()),
     ("preference", ("chosen", "rejected"), ("prompt", "system")),
@@ -68,11 +71,13 @@ _Make = Callable[[pa.RecordBatch, int], list[pa.Array]]
 def convert(source: Source, form: str, *, mapping: Mapping[str, str] | None = None) -> Source:
     """The rows in a training form (one of FORMS), streamed; other columns stay after the form's.
 
-    `mapping` says which column holds which part: `messages` (a list of turns); or `instruction`,
-    `output` and perhaps `input` and `system`; or `prompt`, `chosen` and `rejected` (texts or lists
-    of turns; without a prompt, what both dialogues begin with is one); or `text`. Without a
-    mapping the usual names are looked for (question and answer, conversations, …). An input comes
-    after its instruction and a blank line; plain text is all parts with blank lines between.
+    `mapping` says which column holds which part: `messages` (a list of turns, or a transcript
+    "Human: …", "Assistant: …" as HH-RLHF has them); or `instruction`, `output` and perhaps `input`
+    and `system` (two lists of texts are the questions and the answers of a dialogue); or `prompt`,
+    `chosen` and `rejected` (texts or lists of turns; without a prompt lists or transcripts, and
+    what both dialogues begin with is the prompt); or `text`. Without a mapping the usual names are
+    looked for (question and answer, conversations, …). An input comes after its instruction and a
+    blank line; plain text is all parts with blank lines between.
 
     Every row comes out, or DataError names the first row that cannot: an empty answer, a dialogue
     that starts with the assistant, several turns for Alpaca, a chosen answer that equals the
@@ -135,6 +140,7 @@ def _guess(schema: pa.Schema, parts: Sequence[str]) -> dict[str, str]:
     for part in parts:
         fits = dialogue.turn_keys if part == "messages" else _is_part
         names = [n for n in _PARTS[part] if n in schema.names and fits(schema.field(n).type)]
+        names += [n for n in _LISTS.get(part, ()) if n in schema.names and not names]
         if names:
             found[part] = names[0]
     return found
@@ -173,8 +179,16 @@ def _dialogue(batch: pa.RecordBatch, first: int, kind: str, parts: dict[str, str
     """Each row as turns, checked."""
     if kind == "dialogue":
         column = parts["messages"]
-        made = dialogue.from_lists(batch.column(column), column, first)
+        if dialogue.is_text(batch.schema.field(column).type):
+            made = dialogue.from_transcripts(required(batch, column, first), column, first)
+        else:
+            made = dialogue.from_lists(batch.column(column), column, first)
         dialogue.check_order(made, column, first)
+        return made
+    both = (parts["instruction"], parts["output"])
+    if all(dialogue.is_texts(batch.schema.field(n).type) for n in both):
+        made = dialogue.alternating(batch.column(both[0]), batch.column(both[1]), both, first)
+        dialogue.check_order(made, both[0], first)
         return made
     user = required(batch, parts["instruction"], first)
     if "input" in parts:

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.contract import Generator, Profile, Progress, Source, quiet
+from geurim.contract import Event, Generator, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError, TargetExists
 
 if TYPE_CHECKING:
+    from geurim.generators.auto import Needs
     from geurim.verify import Report
 
 EDGE_SHARE = 0.05
@@ -56,6 +57,8 @@ class Result:
     training: int  # rows the generator learned from
     holdout: int  # rows it never saw
     seconds: Mapping[str, float]  # by step
+    kept: tuple[Any, ...] = ()  # the constraints, and how each is kept (geurim.constraints)
+    redrawn: str = ""  # what was drawn again, in words; "" where nothing was
 
 
 def generate(
@@ -67,6 +70,8 @@ def generate(
     include_edge_cases: bool = False,
     edge_cases: float | None = None,
     seed: int | None = None,
+    constraints: Sequence[str] | str = "found",
+    needs: Needs | None = None,
     given: Any = None,
     where: str | None = None,
     balance: Any = None,
@@ -78,8 +83,9 @@ def generate(
     Give `data` (a Source, a path or URL, a frame), or `distribution` (a Profile, or the path of
     one saved as JSON): then no real row is read. `count`: rows; None for as many as the real
     table had. `generator`: None is "trees" for data and "copula" for a distribution.
-    `include_edge_cases` asks for a share of 5%, `edge_cases` for another. The other arguments are
-    those of `geurim.sample`. Nothing is verified here; `run` does that as well.
+    `include_edge_cases` asks for a share of 5%, `edge_cases` for another. `constraints`: what rows
+    must keep; the rules found in the profile unless told, () for none. The other arguments are
+    those of `geurim.fit` and `geurim.sample`. Nothing is verified here; `run` does that as well.
     Raises SettingError when both or neither of `data` and `distribution` are given.
     """
     from geurim.generators import fit
@@ -98,6 +104,8 @@ def generate(
         generator or ("trees" if profile is None else "copula"),
         profile=profile,
         seed=seed,
+        constraints=constraints,
+        needs=needs,
         progress=progress,
     )
     share = edge_cases if edge_cases is not None else EDGE_SHARE * include_edge_cases
@@ -121,6 +129,8 @@ def run(
     *,
     target: str | None = None,
     generator: str | Generator = "trees",
+    constraints: Sequence[str] | str = "found",
+    needs: Needs | None = None,
     seed: int | None = None,
     holdout: float = 0.2,
     workers: int = 1,
@@ -131,11 +141,13 @@ def run(
 
     `data`: a Source, a path or URL, or a frame. A share `holdout` of its rows is set aside by
     lot before anything is learned, and used only to verify. `target`: the column that someone
-    would predict. The folder appears complete or not at all; one that exists is refused, unless
-    `overwrite` and it holds nothing but an earlier run. Raises TargetExists, DataError,
-    SettingError.
+    would predict. `constraints`: what rows must keep, as in `geurim.fit`; the rules found in the
+    profile unless told, () for none; the report says how many rows break each. The folder appears
+    complete or not at all; one that exists is refused, unless `overwrite` and it holds nothing but
+    an earlier run. Raises TargetExists, DataError, SettingError.
     """
     from geurim.analyze import analyze, save_profile
+    from geurim.constraints import findings, how_kept
     from geurim.generators import fit
     from geurim.model import save
     from geurim.read import as_source
@@ -166,14 +178,26 @@ def run(
             _check_target(target, profile)
             save_profile(profile, folder / FILES["profile"])
         with clock.step("fit"):
-            fitted = fit(training, generator, profile=profile, seed=seed, progress=progress)
+            fitted = fit(
+                training,
+                generator,
+                profile=profile,
+                seed=seed,
+                constraints=constraints,
+                needs=needs,
+                progress=progress,
+            )
             save(fitted, folder / FILES["model"])
         with clock.step("sample"):
-            drawn = sample(fitted, rows, seed=seed, workers=workers, progress=progress)
-            write(drawn, folder / FILES["data"], progress=progress)
+            listen = Redrawn(progress)
+            drawn = sample(fitted, rows, seed=seed, workers=workers, progress=listen)
+            write(drawn, folder / FILES["data"], progress=listen)
         with clock.step("verify"):
             synthetic = as_source(folder / FILES["data"])
             report = verify(synthetic, training, holdout=held_out, target=target, progress=progress)
+            kept = how_kept(fitted)
+            told = findings(synthetic, [k.text for k in kept], real=training)
+            report = replace(report, findings=(*report.findings, *told))
             report.save_html(folder / FILES["page"])
             report.save_json(folder / FILES["report"])
         counts = training.rows or 0, (held_out.rows or 0) if held_out else 0
@@ -183,10 +207,25 @@ def run(
         **paths,
         report=report,
         seed=seed,
+        kept=kept,
+        redrawn=listen.note,
         training=counts[0],
         holdout=counts[1],
         seconds=clock.seconds,
     )
+
+
+class Redrawn:
+    """A progress listener that passes events on, and keeps what was said of rows drawn again."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.note = ""
+
+    def __call__(self, event: Event) -> None:
+        if event.step == "sample":
+            self.note = event.note
+        self.progress(event)
 
 
 def _check_target(target: str | None, profile: Profile) -> None:

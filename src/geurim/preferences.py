@@ -39,22 +39,23 @@ def preferences(
 
 def _three(batch: pa.RecordBatch, first: int, parts: dict[str, str]) -> tuple[Turns, Turns, Turns]:
     """The turns of the prompt and of both answers."""
+    if "prompt" not in parts:
+        return _apart(*(_whole(batch, first, parts[part]) for part in ("chosen", "rejected")))
     chosen = _part(batch, first, parts["chosen"], ASSISTANT)
     rejected = _part(batch, first, parts["rejected"], ASSISTANT)
-    if "prompt" not in parts:
-        for part in ("chosen", "rejected"):
-            if dialogue.is_text(batch.schema.field(parts[part]).type):
-                raise DataError(
-                    f"There is no prompt, and {parts[part]!r} is text, of which nobody can tell "
-                    f"where the prompt ends. Give a column for 'prompt', or lists of turns."
-                )
-        return _apart(chosen, rejected)
     prompt = _part(batch, first, parts["prompt"], USER)
     chosen, rejected = _answer(prompt, chosen), _answer(prompt, rejected)
     if "system" in parts:
         said = dialogue.from_columns([(SYSTEM, optional(batch, parts["system"]))])
         prompt = joined(said, prompt)
     return prompt, chosen, rejected
+
+
+def _whole(batch: pa.RecordBatch, first: int, column: str) -> Turns:
+    """A whole dialogue: a list of turns, or a transcript."""
+    if dialogue.is_text(batch.schema.field(column).type):
+        return dialogue.from_transcripts(required(batch, column, first), column, first)
+    return dialogue.from_lists(batch.column(column), column, first)
 
 
 def _part(batch: pa.RecordBatch, first: int, column: str, role: int) -> Turns:

@@ -8,7 +8,9 @@ depend on who draws it or on how many blocks there are, and a short run is a pre
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,23 +20,25 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.ahead import Keep, draw_ahead
+from geurim.constraints import Once, how_kept
+from geurim.constraints.contradictions import domains, impossible, room
 from geurim.contract import Event, Fitted, Lineage, Progress, Source, quiet
 from geurim.edges import Edges
 from geurim.errors import DataError, SamplingError, SettingError
 from geurim.expressions import Expression, parse
+from geurim.shares import Balance, Shares, columns_of, plain, shares
 
 Block = Callable[[int], pa.RecordBatch]
 Engine = Callable[[Block, int], Iterator[pa.RecordBatch]]
 """The seam for other machines: given the function that draws block i and the number of blocks,
 yield the batches in order. The function can be pickled and needs nothing but i."""
 
-Balance = Mapping[str, str | Mapping[Any, float]]
-"""A column, and "uniform" or the shares of some of its values; the others keep proportions."""
-
 TRIES = 2_000
 """A rule is given up when so many times the rows needed were drawn (and 2,000,000 at least)."""
 
 _PATIENCE = 2_000_000
+_UNIQUE_TRIES = 500
+_REJECTED = b"geurim.rejected"  # of a block's schema: what was drawn again, until it is counted
 _GOLDEN = (5**0.5 - 1) / 2
 _SILVER = 2**0.5 - 1
 
@@ -57,8 +61,9 @@ def sample(
 
     `given`: some columns of the rows (anything `read` takes); row i completes given row i, from
     the first again when there are fewer than `rows`; `rows` defaults to their number. `where`: a
-    rule that every row meets, such as "age >= 18". `balance`: {"income": "uniform"} or
-    {"income": {">50K": 0.5}}; nothing is rejected for it. `edge_cases`: the share of rows that
+    rule that every row meets, such as "age >= 18". `balance`: {"income": "uniform"},
+    {"income": {">50K": 0.5}}, ranges or combinations of columns (geurim.shares); nothing is
+    rejected for it. `edge_cases`: the share of rows that
     are rare on purpose (geurim.edges); they are named in a column `edge_case`, and with the column
     `weight` estimates are those of the population. `workers`: processes. `engine`: who draws the
     blocks, instead of them.
@@ -67,8 +72,9 @@ def sample(
     `given` and no `rows`, each given row is tried once. `keep` then says what is kept of each
     block, as the steps of a recipe do.
 
-    Raises SettingError for what cannot be asked, and, while rows are read, SamplingError with the
-    counts when a rule is met too seldom.
+    Rows that break a constraint of the model are drawn again; how many, the last event says.
+    Raises SettingError for what cannot be asked or never be met, and, while rows are read,
+    SamplingError with the counts when a rule is met too seldom.
     """
     seed = secrets.randbits(63) if seed is None else seed
     table = _given_table(fitted, given) if given is not None else None
@@ -96,28 +102,34 @@ def sample(
         request=[
             fitted.lineage.digest,
             where,
-            _plain(balance),
+            plain(balance),
             edge_cases,
             None if table is None else _digest(table),
         ],
         parents=fitted.lineage.parents,
         privacy=fitted.lineage.privacy,
     )
-    wanted = _shares(fitted, balance or {}, table)
-    known = tuple(wanted) + tuple(table.column_names if table is not None else ())
+    rule = None if where is None else parse(where, fitted.schema)
+    balanced = _balanced(fitted, balance or {}, table)
+    known = balanced + tuple(table.column_names if table is not None else ())
     if known and not fitted.completes:
         raise SettingError(
             f"This generator ({fitted.lineage.maker}) cannot complete given values, here of "
             f"{', '.join(known)}. Use one that does, such as trees."
         )
+    wanted = shares(fitted, balance or {}, seed)
+    if rule is not None:
+        _refuse_impossible(rule, fitted, wanted, known)
+    _refuse_crowded(fitted, rows)
     edges = Edges.find(fitted, edge_cases, seed) if edge_cases else None
     plan = _Plan(
         fitted=fitted.condition(known) if known else fitted,
         rows=rows,
         seed=seed,
-        rule=None if where is None else parse(where, fitted.schema),
+        rule=rule,
         given=table,
-        shares=wanted,
+        shares=tuple(wanted),
+        known=frozenset(known),
         edges=edges,
     )
     if fitted.partial:
@@ -147,15 +159,34 @@ def sample(
 
 def _read(plan: _Plan, engine: Engine, progress: Progress) -> Iterator[pa.RecordBatch]:
     done = 0
+    rejected: Counter[str] = Counter()
+    once = [Once(columns) for columns in plan.fitted.unique]
     progress(Event(step="sample", done=0, total=plan.rows))
-    for batch in engine(plan.draw, plan.blocks):
+    for block, batch in enumerate(engine(plan.draw, plan.blocks)):
+        told = (batch.schema.metadata or {}).get(_REJECTED)
+        if told is not None:
+            rejected.update(json.loads(told))
+            batch = _untold(batch)
+        for each in once:
+            batch = plan.made_unique(batch, block, each, rejected)
         done += batch.num_rows
         yield batch
-        progress(Event(step="sample", done=done, total=plan.rows))
+        progress(Event(step="sample", done=done, total=plan.rows, note=_told(rejected)))
     if done != plan.rows:
         raise SamplingError(
             f"The engine gave {done:,} rows of {plan.rows:,}. It must yield every block once."
         )
+
+
+def _told(rejected: Mapping[str, int]) -> str:
+    """What was drawn again, for the last event."""
+    said = [f"{count:,} rows broke {text}" for text, count in rejected.items() if count]
+    return f"drawn again: {', '.join(said)}" if said else ""
+
+
+def _untold(batch: pa.RecordBatch) -> pa.RecordBatch:
+    kept = {k: v for k, v in batch.schema.metadata.items() if k != _REJECTED}
+    return batch.replace_schema_metadata(kept or None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,8 +198,17 @@ class _Plan:
     seed: int
     rule: Expression | None
     given: pa.Table | None
-    shares: Mapping[str, tuple[pa.Array, np.ndarray]]
+    shares: tuple[Shares, ...]
+    known: frozenset[str]  # columns whose values are given
     edges: Edges | None
+
+    @property
+    def asked(self) -> str:
+        """What rows are rejected for, in words."""
+        rule = f"the rule {str(self.rule)!r}" if self.rule else ""
+        held = [k.text for k in how_kept(self.fitted) if k.how == "by drawing again"]
+        limits = f"the constraints {', '.join(map(repr, held))}" if held else ""
+        return " and ".join(filter(None, [rule, limits]))
 
     @property
     def blocks(self) -> int:
@@ -180,24 +220,78 @@ class _Plan:
         need = min(self.fitted.block, self.rows - first)
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
         given = self._given(first, need)
+        rejected: Counter[str] = Counter()
         if given is not None:
-            batch = self._complete(given, rng)
+            batch = self._complete(given, rng, rejected)
         elif self.edges is not None:
-            batch = self._with_edges(self.edges, first, need, rng)
+            batch = self._with_edges(self.edges, first, need, rng, rejected)
         else:
-            batch = _first_rows(self._meeting(rng), need, self)
+            batch = _first_rows(self._meeting(rng, rejected), need, self)
+        batch = self._numbered(batch, first)
+        if not rejected:
+            return batch
+        told = {**(batch.schema.metadata or {}), _REJECTED: json.dumps(rejected).encode()}
+        return batch.replace_schema_metadata(told)
+
+    def _numbered(self, batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        """With what depends on a row's place, but where it is given."""
         numbered = self.fitted.number(batch.select(self.fitted.schema.names), first)
-        keep = set(given.column_names if given is not None else ())
+        keep = self.known if self.given is None else self.known | set(self.given.column_names)
         for i, name in enumerate(self.fitted.schema.names):
             if name not in keep:
                 batch = batch.set_column(i, batch.schema.field(i), numbered.column(i))
         return batch
+
+    def made_unique(
+        self, batch: pa.RecordBatch, block: int, once: Once, rejected: Counter[str]
+    ) -> pa.RecordBatch:
+        """The block with rows drawn again whose combination came before, in it or an earlier one.
+
+        It depends on the blocks before, and on no later one: a short run stays the start of a long
+        one.
+        """
+        again = np.flatnonzero(~once.mask(batch))
+        key = (3, block)
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+        first, tries = block * self.fitted.block, 0
+        text = f"unique({', '.join(once.columns)})"
+        while len(again):
+            rejected[text] += len(again)
+            tries += 1
+            if tries > _UNIQUE_TRIES:
+                raise SamplingError(
+                    f"{len(again):,} of {batch.num_rows:,} rows repeat an earlier row in "
+                    f"{', '.join(once.columns)} in each of {_UNIQUE_TRIES:,} draws, after "
+                    f"{first:,} rows. Ask for fewer rows, or leave out {text}."
+                )
+            given = self._given(first, batch.num_rows)
+            part = None if given is None else given.take(pa.array(again))
+            if part is not None:
+                fresh = self._complete(part, rng, rejected)
+            else:
+                fresh = _first_rows(self._meeting(rng, rejected, len(again)), len(again), self)
+            fresh = fresh.cast(batch.schema) if fresh.schema != batch.schema else fresh
+            new = once.mask(fresh)
+            batch = _put(batch, again[new], fresh.filter(pa.array(new)))
+            again = again[~new]
+        return self._numbered(batch, first) if tries else batch
 
     def draw_some(self, block: int) -> pa.RecordBatch:
         """The rows that one draw of a `partial` generator gives, each meeting the rule."""
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(block,)))
         batch = self.fitted.draw(1, rng, self._given(block, 1))
         return batch if self.rule is None else batch.filter(pa.array(self.rule.mask(batch)))
+
+    def _meets(self, batch: pa.RecordBatch, rejected: Counter[str]) -> np.ndarray | None:
+        """Which rows (N,) meet the rule and the model's constraints; None where all do."""
+        broken = dict(self.fitted.breaks(batch, self.known))
+        if self.rule is not None:
+            broken[f"where {self.rule}"] = ~self.rule.mask(batch)
+        counts = {text: int(mask.sum()) for text, mask in broken.items()}
+        rejected.update({text: count for text, count in counts.items() if count})
+        if not any(counts.values()):
+            return None
+        return np.asarray(~np.logical_or.reduce(list(broken.values())))
 
     def _given(self, first: int, need: int) -> pa.Table | None:
         """The values that rows [first, first + need) start from; None where there are none."""
@@ -208,29 +302,34 @@ class _Plan:
         if self.given is not None:
             part = self.given.take(pa.array(at % self.given.num_rows))
             columns = {n: part[n] for n in part.column_names}
-        for i, (name, (values, shares)) in enumerate(self.shares.items()):
+        for i, each in enumerate(self.shares):
             # A low-discrepancy sequence: every stretch of rows has about the shares asked for.
             place = (at * (_GOLDEN + i * _SILVER) + _offset(self.seed, i)) % 1.0
-            chosen = np.searchsorted(np.cumsum(shares), place * shares.sum(), side="right")
-            columns[name] = values.take(pa.array(np.minimum(chosen, len(values) - 1)))
+            part = each.take(place)
+            columns |= {n: part[n] for n in part.column_names}
         return pa.table(columns)
 
-    def _meeting(self, rng: np.random.Generator) -> Iterator[pa.RecordBatch]:
-        """Draws without end, less the rows that do not meet the rule."""
+    def _meeting(
+        self, rng: np.random.Generator, rejected: Counter[str], rows: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Draws without end, less the rows that do not meet the rule or a constraint."""
         while True:
-            batch = self.fitted.draw(self.fitted.block, rng)
-            yield batch if self.rule is None else batch.filter(pa.array(self.rule.mask(batch)))
+            batch = self.fitted.draw(rows or self.fitted.block, rng)
+            meets = self._meets(batch, rejected)
+            yield batch if meets is None else batch.filter(pa.array(meets))
 
-    def _complete(self, given: pa.Table, rng: np.random.Generator) -> pa.RecordBatch:
+    def _complete(
+        self, given: pa.Table, rng: np.random.Generator, rejected: Counter[str]
+    ) -> pa.RecordBatch:
         """One completion of each given row; a rejected one is drawn again for its own row."""
         batch = self.fitted.draw(given.num_rows, rng, given)
-        if self.rule is None:
+        meets = self._meets(batch, rejected)
+        if meets is None:
             return batch
         table = pa.Table.from_batches([batch])
         kept, places = [], []
         pending, tries = np.arange(given.num_rows), 0
         while True:
-            meets = self.rule.mask(batch)
             kept.append(table.filter(pa.array(meets)))
             places.append(pending[meets])
             pending = pending[~meets]
@@ -239,25 +338,32 @@ class _Plan:
                 break
             if tries >= TRIES:
                 raise SamplingError(
-                    f"{len(pending):,} of {given.num_rows:,} given rows met the rule "
-                    f"{str(self.rule)!r} in none of {TRIES:,} completions, the first of them "
+                    f"{len(pending):,} of {given.num_rows:,} given rows met {self.asked} "
+                    f"in none of {TRIES:,} completions, the first of them "
                     f"{given.slice(int(pending[0]), 1).to_pylist()[0]!r}. Loosen the rule, or "
                     "give other rows."
                 )
             batch = self.fitted.draw(len(pending), rng, given.take(pa.array(pending)))
             table = pa.Table.from_batches([batch])
+            found = self._meets(batch, rejected)
+            meets = np.ones(batch.num_rows, bool) if found is None else found
         order = np.argsort(np.concatenate(places))
         return _one_batch(pa.concat_tables(kept).take(pa.array(order)))
 
     def _with_edges(
-        self, edges: Edges, first: int, need: int, rng: np.random.Generator
+        self,
+        edges: Edges,
+        first: int,
+        need: int,
+        rng: np.random.Generator,
+        rejected: Counter[str],
     ) -> pa.RecordBatch:
         """Ordinary rows and rare ones, in the places that the share says."""
         place = (np.arange(first, first + need) * _GOLDEN + _offset(self.seed, 0)) % 1.0
         is_edge = place < edges.share
         count = int(is_edge.sum())
-        plain = _first_rows(self._meeting(rng), need - count, self)
-        rare = _first_rows((edges.thin(b, rng) for b in self._meeting(rng)), count, self)
+        plain = _first_rows(self._meeting(rng, rejected), need - count, self)
+        rare = _first_rows((edges.thin(b, rng) for b in self._meeting(rng, rejected)), count, self)
         both = pa.Table.from_batches([plain, rare])
         order = np.empty(need, np.int64)
         order[~is_edge], order[is_edge] = np.arange(need - count), np.arange(need - count, need)
@@ -274,7 +380,7 @@ def _first_rows(stream: Iterator[pa.RecordBatch], need: int, plan: _Plan) -> pa.
         have += batch.num_rows
         drawn += plan.fitted.block
         if have < need and drawn >= max(_PATIENCE, TRIES * need):
-            what = f"the rule {str(plan.rule)!r}" if plan.rule else "what makes an edge case"
+            what = plan.asked or "what makes an edge case"
             raise SamplingError(
                 f"{have:,} of {drawn:,} rows drawn meet {what}, and {need:,} are needed. "
                 "Loosen the rule, ask for fewer rows, or give the values with `given`."
@@ -325,85 +431,55 @@ def _given_table(fitted: Fitted, given: Any) -> pa.Table:
         ) from error
 
 
-def _shares(
-    fitted: Fitted, balance: Balance, given: pa.Table | None
-) -> dict[str, tuple[pa.Array, np.ndarray]]:
-    """For each balanced column its values and the shares to draw them with."""
-    shares = {}
-    for name, wish in balance.items():
-        if name not in fitted.schema.names:
-            raise SettingError(
-                f"balance names {name!r}, which is no column. "
-                f"Choose one of: {', '.join(map(repr, fitted.schema.names))}."
-            )
+def _balanced(fitted: Fitted, balance: Balance, given: pa.Table | None) -> tuple[str, ...]:
+    """The columns that shares are asked of; refused where they are given too."""
+    found = tuple(n for key in balance for n in columns_of(key, fitted.schema.names))
+    for name in found:
         if given is not None and name in given.column_names:
             raise SettingError(f"{name!r} is both given and balanced. Leave it out of one.")
-        natural = _natural(fitted, name)
-        if wish == "uniform":
-            wanted = dict.fromkeys(natural, 1.0)
-        elif isinstance(wish, Mapping):
-            wanted = _fill_up(name, natural, wish)
-        else:
-            raise SettingError(
-                f"balance of {name!r} is {wish!r}. Give 'uniform', or shares such as "
-                f"{{{next(iter(natural))!r}: 0.5}}."
-            )
-        values = pa.array(list(wanted), fitted.schema.field(name).type)
-        shares[name] = (values, np.array(list(wanted.values())))
-    return shares
+    return found
 
 
-def _natural(fitted: Fitted, name: str) -> dict[Any, float]:
-    """The shares of a column's values as they are, for columns that have few."""
-    known = fitted.profile.columns[name]
-    if known["role"] in ("category", "constant"):
-        return dict(known["categories"])
-    repeated = known.get("repeated") or []
-    if known["role"] == "number" and sum(share for _, share in repeated) > 0.99:
-        return {int(v) if known["integer"] else v: share for v, share in repeated}
-    raise SettingError(
-        f"balance needs a column of few values, and {name!r} ({known['role']}) has "
-        f"{known['distinct']:,}. Balance another, or use `given` or `where`."
-    )
-
-
-def _fill_up(name: str, natural: dict[Any, float], wish: Mapping[Any, float]) -> dict[Any, float]:
-    """The shares asked for, the rest in their natural proportions."""
-    by_text = {str(v): v for v in natural}
-    wanted = {}
-    for value, share in wish.items():
-        found = value if value in natural else by_text.get(str(value))
-        if found is None:
-            raise SettingError(
-                f"balance asks for {name} = {value!r}, which is not among its values: "
-                f"{', '.join(repr(v) for v in list(natural)[:20])}. Name one of them."
-            )
-        if not 0 <= share <= 1:
-            raise SettingError(f"balance of {name} = {value!r} is {share!r}. Give 0 to 1.")
-        wanted[found] = float(share)
-    left = 1.0 - sum(wanted.values())
-    rest = {v: s for v, s in natural.items() if v not in wanted}
-    if left < -1e-9 or (not rest and abs(left) > 1e-9):
+def _refuse_impossible(
+    rule: Expression, fitted: Fitted, wanted: list[Shares], known: tuple[str, ...]
+) -> None:
+    """Refuse a rule that no row can meet, before any is drawn."""
+    reason = impossible([rule], domains(fitted.profile, known))
+    for each in wanted if not reason else ():
+        if rule.columns <= set(each.values.column_names):
+            met = rule.mask(pa.Table.from_batches(each.values.to_batches()).combine_chunks())
+            share = float(each.weights[~met].sum() / each.weights.sum())
+            if share > 1e-9:
+                reason = f"the shares asked for give {share:.1%} of the rows values that break it"
+    if reason:
         raise SettingError(
-            f"The shares asked for in {name} add up to {1 - left:g}. They must add up to 1"
-            + (" or less." if rest else ", for they name every value.")
+            f"No row can meet the rule {str(rule)!r}: {reason}. Loosen the rule, or change what "
+            "else is asked."
         )
-    total = sum(rest.values())
-    return wanted | {v: max(left, 0.0) * s / total for v, s in rest.items()}
+
+
+def _refuse_crowded(fitted: Fitted, rows: int) -> None:
+    """Refuse more rows than there are combinations that must not come twice."""
+    for columns in fitted.unique:
+        most = room(columns, fitted.profile)
+        if rows > most:
+            raise SettingError(
+                f"{rows:,} rows cannot have different {', '.join(columns)}: there are {most:,.0f} "
+                "combinations at most. Ask for fewer rows, or leave the constraint out."
+            )
+
+
+def _put(batch: pa.RecordBatch, places: np.ndarray, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with other rows in some places."""
+    both = pa.Table.from_batches([batch, rows])
+    order = np.arange(batch.num_rows)
+    order[places] = batch.num_rows + np.arange(len(places))
+    return _one_batch(both.take(pa.array(order)))
 
 
 def _offset(seed: int, i: int) -> float:
     """Where a low-discrepancy sequence starts: a stream of its own, away from every block's."""
     return float(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, i))).random())
-
-
-def _plain(balance: Balance | None) -> Any:
-    if balance is None:
-        return None
-    return {
-        n: w if isinstance(w, str) else {str(v): s for v, s in w.items()}
-        for n, w in balance.items()
-    }
 
 
 def _digest(table: pa.Table) -> str:

@@ -54,7 +54,7 @@ def write_table(
     raise fail(address, "be written", problem)
 
 
-def _exists(table: str, address: Address) -> TargetExists:
+def table_exists(table: str, address: Address) -> TargetExists:
     return TargetExists(
         f"{address.shown} has a table {table!r} already. Give another name, or overwrite=True "
         f"(--overwrite)."
@@ -94,11 +94,11 @@ def _sqlite(
                 _sqlite_make(connection, address, table, source.schema, overwrite)
                 marks = ", ".join("?" * len(source.schema))
                 insert = f"INSERT INTO {quoted(table)} VALUES ({marks})"
-                kinds = {f.name: _sqlite_arrow(f.type) for f in source.schema}
+                kinds = {f.name: sqlite_arrow(f.type) for f in source.schema}
                 for batch in batches:
-                    batch = _safely(batch, pa.schema(list(kinds.items())))
+                    batch = safely(batch, pa.schema(list(kinds.items())))
                     columns = [
-                        _sqlite_values(a, f)
+                        sqlite_values(a, f)
                         for a, f in zip(batch.columns, source.schema, strict=True)
                     ]
                     connection.executemany(insert, zip(*columns, strict=True))
@@ -118,17 +118,17 @@ def _sqlite_make(
     ).fetchone()
     if found is not None:
         if not overwrite or found[0] != "table":
-            raise _exists(table, address)
+            raise table_exists(table, address)
         connection.execute(f"DROP TABLE {quoted(found[1])}")
-    columns = ", ".join(f"{quoted(f.name)} {_sqlite_type(f)}" for f in schema)
+    columns = ", ".join(f"{quoted(f.name)} {sqlite_type(f)}" for f in schema)
     connection.execute(f"CREATE TABLE {quoted(table)} ({columns})")
 
 
-def _sqlite_arrow(kind: pa.DataType) -> pa.DataType:
+def sqlite_arrow(kind: pa.DataType) -> pa.DataType:
     return pa.int64() if pa.types.is_uint64(kind) else kind
 
 
-def _sqlite_type(found: pa.Field) -> str:
+def sqlite_type(found: pa.Field) -> str:
     kind = found.type
     decimals = (found.metadata or {}).get(b"geurim.decimals")
     if pa.types.is_boolean(kind):
@@ -141,10 +141,12 @@ def _sqlite_type(found: pa.Field) -> str:
         return "DATE"
     if pa.types.is_timestamp(kind):
         return "TIMESTAMP"
+    if "binary" in str(kind):
+        return "BLOB"
     return "TIME" if pa.types.is_time(kind) else "TEXT"
 
 
-def _sqlite_values(values: pa.Array, found: pa.Field) -> list[Any]:
+def sqlite_values(values: pa.Array, found: pa.Field) -> list[Any]:
     kind = found.type
     simple = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     if simple or pa.types.is_string(kind) or "binary" in str(kind):
@@ -164,8 +166,8 @@ def _duckdb(
     with _new_file(address) as path, closing(open_duckdb(str(path), read_only=False)) as connection:
         there = [t for t in duckdb_tables(connection) if t.lower() == table.lower()]
         if there and not overwrite:
-            raise _exists(table, address)
-        feed = _Feed(batches, {f.name: f.type for f in source.schema})
+            raise table_exists(table, address)
+        feed = Feed(batches, {f.name: f.type for f in source.schema})
         connection.execute("BEGIN")
         try:
             if there:
@@ -180,7 +182,7 @@ def _duckdb(
             raise
 
 
-def _safely(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def safely(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The batch in the types of `schema`; DataError where a value would not stay what it is."""
     arrays = []
     for values, found in zip(batch.columns, schema, strict=True):
@@ -194,7 +196,7 @@ def _safely(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-class _Feed:
+class Feed:
     """Batches for a driver that pulls them, which would hide what went wrong in making them."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch], kinds: dict[str, pa.DataType]) -> None:
@@ -207,7 +209,7 @@ class _Feed:
     ) -> Iterator[pa.RecordBatch]:
         try:
             for batch in batches:
-                yield _safely(batch, plain)
+                yield safely(batch, plain)
         except BaseException as error:
             self._failure = error
             raise
@@ -225,13 +227,13 @@ def _postgresql(
     batches: Iterator[pa.RecordBatch],
     overwrite: bool,
 ) -> None:
-    feed = _Feed(batches, {f.name: _postgresql_type(f.type) for f in source.schema})
+    feed = Feed(batches, {f.name: postgresql_type(f.type) for f in source.schema})
     with closing(open_postgresql(address)) as connection, closing(connection.cursor()) as cursor:
         try:
-            schema, name, there = _postgresql_place(cursor, table)
+            schema, name, there = postgresql_place(cursor, table)
             if there is not None:
                 if not overwrite or there not in ("r", "p"):
-                    raise _exists(table, address)
+                    raise table_exists(table, address)
                 cursor.execute(f"DROP TABLE {quoted(schema)}.{quoted(name)}")
             cursor.adbc_ingest(name, feed.reader, mode="create", db_schema_name=schema)
             connection.commit()
@@ -242,7 +244,7 @@ def _postgresql(
             raise
 
 
-def _postgresql_type(kind: pa.DataType) -> pa.DataType:
+def postgresql_type(kind: pa.DataType) -> pa.DataType:
     """The type that the driver writes without changing a value in silence."""
     if pa.types.is_uint64(kind):
         return pa.decimal128(20, 0)
@@ -251,7 +253,7 @@ def _postgresql_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _postgresql_place(cursor: Any, table: str) -> tuple[str, str, str | None]:
+def postgresql_place(cursor: Any, table: str) -> tuple[str, str, str | None]:
     """Schema and name of a table, and the kind of relation that stands there already."""
     cursor.execute("SELECT current_schema()::text, array_to_string(current_schemas(false), ',')")
     schema, name = str(cursor.fetchone()[0]), table

@@ -70,8 +70,8 @@ def text_columns(schema: pa.Schema) -> list[str]:
     if form is not None:
         return [n for n in FORMS[form].names if n in schema.names]
     spoken = [f.name for f in schema if dialogue.turn_keys(f.type)]
-    spoken += [n for n in SPOKEN if n in schema.names and _is_texts(schema.field(n))]
-    texts = [f.name for f in schema if dialogue.is_text(f.type) or _is_texts(f)]
+    spoken += [n for n in SPOKEN if n in schema.names and dialogue.is_texts(schema.field(n).type)]
+    texts = [f.name for f in schema if dialogue.is_text(f.type) or dialogue.is_texts(f.type)]
     usual = [n for n in texts if n.lower() in _PROSE]
     others = [n for n in texts if not _LABEL.fullmatch(n)]
     found = spoken or usual or others or texts
@@ -81,10 +81,6 @@ def text_columns(schema: pa.Schema) -> list[str]:
             f"Name the column that does."
         )
     return found
-
-
-def _is_texts(found: pa.Field) -> bool:
-    return dialogue.is_list(found.type) and dialogue.is_text(found.type.value_type)
 
 
 def texts_of(batch: pa.RecordBatch, column: str | Sequence[str] | None = None) -> pa.StringArray:
@@ -116,7 +112,7 @@ def _flat(batch: pa.RecordBatch, column: str) -> pa.StringArray:
     if dialogue.is_text(kind):
         return pc.fill_null(values.cast(pa.string()), "")
     keys = dialogue.turn_keys(kind)
-    if keys is None and not _is_texts(batch.schema.field(column)):
+    if keys is None and not dialogue.is_texts(kind):
         raise DataError(f"Column {column!r} holds no text but {str(kind)[:80]}. Choose another.")
     lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
     inner = values.flatten()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ _OTHERS = {
 _CODES = {name: code for code, name in enumerate(ROLES)} | _OTHERS
 KEYS = {"messages": ("role", "content"), "sharegpt": ("from", "value")}
 """What a turn's two fields are called in each form."""
+Pair = tuple[str, str]
 
 _NEXT = np.zeros((5, 4), dtype=bool)  # [who spoke before, who speaks]
 _NEXT[_START, [SYSTEM, USER]] = True
@@ -142,6 +144,11 @@ def _said(values: pa.Array, where: np.ndarray, column: str) -> pa.StringArray:
     return values
 
 
+def is_texts(kind: pa.DataType) -> bool:
+    """Whether a type is a list of texts."""
+    return is_list(kind) and is_text(kind.value_type)
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a type holds text."""
     if pa.types.is_dictionary(kind):
@@ -155,6 +162,59 @@ def blank(values: pa.Array) -> np.ndarray:
     """Where a text is missing or has nothing but white space."""
     none = pc.equal(pc.utf8_trim_whitespace(values), "")
     return np.asarray(pc.fill_null(none, True).to_numpy(zero_copy_only=False))
+
+
+_SPOKEN = re.compile(r"(?:\A\s*|\n\n)(Human|Assistant):")
+
+
+def from_transcripts(values: pa.Array, column: str, first: int) -> Turns:
+    """The turns of texts such as "\\n\\nHuman: …\\n\\nAssistant: …" (HH-RLHF, Bai et al. 2022).
+
+    What one speaker says in two turns running is one turn, with a blank line between. Raises
+    DataError where a text does not begin with a speaker, or a turn is empty.
+    """
+    roles: list[int] = []
+    said: list[str] = []
+    lengths = np.zeros(len(values), np.int64)
+    for row, text in enumerate(values.to_pylist()):
+        before, *parts = _SPOKEN.split(text or "")
+        if before or not parts:
+            raise DataError(
+                f"Row {row + first:,}: {column!r} is text, and no transcript that begins with "
+                f'"Human:": {(text or "")[:60]!r}. Give lists of turns, or a column for the prompt.'
+            )
+        start = len(roles)
+        for speaker, what in zip(parts[::2], parts[1::2], strict=True):
+            role = _CODES[speaker.lower()]
+            if len(roles) > start and roles[-1] == role:
+                said[-1] = f"{said[-1]}\n\n{what.strip()}"
+                continue
+            roles.append(role)
+            said.append(what.strip())
+        lengths[row] = len(roles) - start
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    where = np.repeat(np.arange(len(values)), lengths) + first
+    contents = _said(pa.array(said, pa.string()), where, column)
+    return Turns(offsets=offsets, roles=np.array(roles, np.int8), contents=contents)
+
+
+def alternating(questions: pa.Array, answers: pa.Array, names: Pair, first: int) -> Turns:
+    """Dialogues of two columns of lists: question i, then answer i (MT-bench's `turns`)."""
+    asked, replied = (pc.fill_null(pc.list_value_length(v), 0) for v in (questions, answers))
+    for row in np.flatnonzero(pc.not_equal(asked, replied).to_numpy(zero_copy_only=False))[:1]:
+        raise DataError(
+            f"Row {row + first:,} has {asked[row]} texts in {names[0]!r} and {replied[row]} in "
+            f"{names[1]!r}. Give one answer a question."
+        )
+    lengths = 2 * asked.to_numpy(zero_copy_only=False).astype(np.int64)
+    pairs = [part for both in zip(questions.flatten().to_pylist(), answers.flatten().to_pylist(),
+                                  strict=True) for part in both]  # fmt: skip
+    where = np.repeat(np.arange(len(questions)), lengths) + first
+    return Turns(
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        roles=np.tile(np.array([USER, ASSISTANT], np.int8), len(pairs) // 2),
+        contents=_said(pa.array(pairs, pa.string()), where, " and ".join(names)),
+    )
 
 
 def check_order(turns: Turns, column: str, first: int, *, ends: int = ASSISTANT) -> None:

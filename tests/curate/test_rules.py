@@ -13,6 +13,7 @@ from geurim.contract import Lineage, Source
 from geurim.curate import (
     STEPS,
     AlpacaRules,
+    Hollow,
     Language,
     Leaks,
     Length,
@@ -38,6 +39,7 @@ ALL: list[Step] = [
     Refusals(),
     Leaks(),
     AlpacaRules(),
+    Hollow(),
     Personal(kinds=KINDS),
     Toxic(),
 ]
@@ -493,3 +495,27 @@ def test_an_answer_may_repeat_its_question_but_not_itself() -> None:
     )
     kept = curate(source, [Repetition()], column=["question", "answer"]).kept.to_arrow()
     assert kept["question"].to_pylist() == [words]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "?!…",
+        "Yes, of course not... and so on!".replace(" course", ""),
+        "네, 그리고 또.",
+        "🙂🙂",
+        "I am.",
+    ],
+)
+def test_texts_that_say_nothing_are_hollow(text: str) -> None:
+    assert caught(Hollow(), text)
+
+
+@pytest.mark.parametrize("text", ["42", "Paris.", "네, 서울입니다.", "Not without salt."])
+def test_a_word_or_a_number_is_not_hollow(text: str) -> None:
+    assert not caught(Hollow(), text)
+
+
+def test_further_words_may_say_nothing() -> None:
+    assert caught(Hollow(more=("Certainly",)), "Certainly!") and not caught(Hollow(), "Certainly!")

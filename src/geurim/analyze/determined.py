@@ -41,9 +41,23 @@ class _Data:
 def rules(
     columns: dict[str, Column], roles: dict[str, str], rng: np.random.Generator
 ) -> tuple[dict[str, Json], ...]:
-    """All `determines` and `order` rules of a profile."""
+    """All rules of a profile: what holds in every row, and would not by chance.
+
+    Each has `breaks`: about how many rows (pairs of rows, for `unique`) would have broken it had
+    one of its columns been shuffled. At least 25, so a column that had nothing to do with the
+    others would have kept it whole with a chance of at most e^-25 = 1.4e-11 (Poisson).
+    """
+    from geurim.analyze.sums import sums
+    from geurim.analyze.unique import rising, unique
+
     learned = [n for n, role in roles.items() if role in ("number", "datetime", "category")]
-    return (*determines(columns, learned, rng), *orders(columns, roles, rng))
+    return (
+        *determines(columns, learned, rng),
+        *orders(columns, roles, rng),
+        *sums(columns, roles, rng),
+        *unique(columns, learned),
+        *rising(columns, roles),
+    )
 
 
 def determines(
@@ -63,19 +77,23 @@ def determines(
     if data.rows < 2 * PER_GROUP:
         return []
     known: dict[int, list[tuple[int, ...]]] = {i: [] for i in range(len(names))}
+    evidence: dict[tuple[tuple[int, ...], int], int] = {}
     for by in _candidates(data):
         if any(_follows(known[i], by, i) for i in by):
             continue  # one of them says nothing that the others do not
         targets = [t for t in known if t not in by and not _follows(known[t], by, t)]
         for target in _determined(data, by, targets):
-            if _matters(data, by, target, rng):
+            breaks = _breaks(data, by, target, rng)
+            if breaks >= EXPECTED:
                 known[target].append(by)
+                evidence[by, target] = breaks
     return [
         {
             "kind": "determines",
             "by": [names[i] for i in by],
             "column": names[target],
             "rows": data.rows,
+            "breaks": evidence[by, target],
         }
         for target, found in known.items()
         for by in found
@@ -147,13 +165,14 @@ def _representatives(groups: np.ndarray) -> tuple[np.ndarray, int]:
     return someone[groups], int((someone >= 0).sum())
 
 
-def _matters(data: _Data, by: tuple[int, ...], target: int, rng: np.random.Generator) -> bool:
-    """Whether each column of `by` is needed: shuffled among like rows, it breaks the rule often.
+def _breaks(data: _Data, by: tuple[int, ...], target: int, rng: np.random.Generator) -> int:
+    """In how many rows a column of `by`, shuffled among like rows, breaks the rule; of the least.
 
     Where a shuffled column would break it in E rows, a column that had nothing to do with the
     target would leave the rule whole with a chance of about exp(-E).
     """
     values = data.codes[target]
+    least = data.rows
     for column in by:
         others = tuple(i for i in by if i != column)
         like = _groups(data, others)
@@ -166,9 +185,10 @@ def _matters(data: _Data, by: tuple[int, ...], target: int, rng: np.random.Gener
             shuffled = shuffled[draws]
         groups = like * data.sizes[column] + shuffled
         someone, _ = _representatives(groups)
-        if (values != values[someone]).sum() < EXPECTED:
-            return False
-    return True
+        least = min(least, int((values != values[someone]).sum()))
+        if least < EXPECTED:
+            break
+    return least
 
 
 def _groups(data: _Data, by: tuple[int, ...], rows: np.ndarray | None = None) -> np.ndarray:
@@ -198,19 +218,22 @@ def orders(
             ):
                 continue
             for low, high in ((one, other), (other, one)):
-                if _in_order(columns[low].axis, columns[high].axis, rng):
-                    found.append({"kind": "order", "low": low, "high": high})
+                breaks = _in_order(columns[low].axis, columns[high].axis, rng)
+                if breaks:
+                    found.append({"kind": "order", "low": low, "high": high, "breaks": breaks})
     return found
 
 
-def _in_order(low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> bool:
+def _in_order(low: np.ndarray, high: np.ndarray, rng: np.random.Generator) -> int:
+    """How many shuffled rows would break the order; 0 where it does not hold, or says nothing."""
     if (low[:FIRST] > high[:FIRST]).any():  # false where one is missing
-        return False
+        return 0
     if (low > high).any():
-        return False
+        return 0
     both = ~(np.isnan(low) | np.isnan(high))
     count = int(both.sum())
     if count < ORDER_ROWS or (low[both] == high[both]).all():
-        return False
+        return 0
     shuffled = rng.permutation(high[both])
-    return bool((low[both] > shuffled).sum() >= max(BREAKS * count, EXPECTED))
+    breaks = int((low[both] > shuffled).sum())
+    return breaks if breaks >= max(BREAKS * count, EXPECTED) else 0

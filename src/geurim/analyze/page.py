@@ -227,19 +227,40 @@ def _dependence(profile: Profile) -> str:
 def _rules(profile: Profile) -> str:
     if not profile.rules:
         return ""
-    lines = []
-    for rule in profile.rules[:RULES]:
-        if rule["kind"] == "determines":
-            by = " and ".join(f"<code>{html.short(n, 60)}</code>" for n in rule["by"])
-            lines.append(f"{by} give <code>{html.short(rule['column'], 60)}</code>")
-        elif rule["kind"] == "order":
-            low, high = (html.short(rule[end], 60) for end in ("low", "high"))
-            lines.append(f"<code>{low}</code> is never greater than <code>{high}</code>")
+    lines = [_rule(rule) for rule in profile.rules[:RULES]]
     more = len(profile.rules) - RULES
     if more > 0:
         lines.append(f"and {more:,} more")
     items = "".join(f"<li>{line}</li>" for line in lines)
-    return f"<h2>What always holds</h2><p>Without one exception in the data:</p><ul>{items}</ul>"
+    return (
+        "<h2>What always holds</h2>"
+        "<p>Without one exception in the data, and not by chance: shuffled rows would have broken "
+        "each of these in at least 25 places. Generate with <code>--constraint found</code> to "
+        f"keep them, or name those you want.</p><ul>{items}</ul>"
+    )
+
+
+def _rule(rule: Mapping[str, Json]) -> str:
+    """A rule in words, and as a constraint is written."""
+    from geurim.constraints import rule_text
+
+    def code(name: str) -> str:
+        return f"<code>{html.short(name, 60)}</code>"
+
+    kind = rule["kind"]
+    if kind == "determines":
+        words = f"{' and '.join(map(code, rule['by']))} give {code(rule['column'])}"
+    elif kind == "order":
+        words = f"{code(rule['low'])} is never greater than {code(rule['high'])}"
+    elif kind == "sum":
+        sign = " + " if rule["sign"] == "+" else " × "
+        words = f"{code(rule['column'])} is {sign.join(map(code, rule['parts']))}"
+    elif kind == "unique":
+        words = f"{' and '.join(map(code, rule['columns']))} come together once only"
+    else:
+        words = f"{code(rule['column'])} never {'rises' if kind == 'falling' else 'falls'}"
+        words += " from one row to the next"
+    return f'{words} <span class="dim">{html.esc(rule_text(rule))}</span>'
 
 
 def _roles(profile: Profile) -> str:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import importlib
 import secrets
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import entry_points
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 
-from geurim.contract import Fitted, Generator, Lineage, Profile, Progress, Source, quiet
+from geurim.contract import Event, Fitted, Generator, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from geurim.generators.auto import Needs
 
 GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
@@ -50,6 +56,10 @@ def fitted_class(name: str) -> type[Fitted]:
 
     if name == Table.name:
         return Table
+    if name == "constrained":
+        from geurim.constraints.constrained import FittedConstrained
+
+        return FittedConstrained
     if name == "text":
         from geurim.generators.text.fitted import FittedText
 
@@ -68,35 +78,54 @@ def fit(
     *,
     profile: Profile | None = None,
     seed: int | None = None,
+    constraints: Sequence[str] | str = (),
+    needs: Needs | None = None,
+    checkpoint: str | Path | None = None,
     progress: Progress = quiet,
 ) -> Fitted:
     """Learn a distribution over the rows of `data`.
 
     `data`: a Source, a path or URL, or a frame; None to learn from `profile` alone. `generator`: a
-    name or settings, such as `Trees(leaf=50)`. `seed`: None draws one and records it in the
-    lineage. Columns with a key, personal data or free text are not learned but made anew.
+    name or settings, such as `Trees(leaf=50)`, or "auto": `geurim.generators.auto` then chooses by
+    the table and `needs`, and says why in its progress. `seed`: None draws one and records it in
+    the lineage. Columns with a key, personal data or free text are not learned but made anew.
+    `constraints`: what every row must meet (geurim.constraints), "found" among them for the rules
+    of the profile. `checkpoint`: a file from which a fit that was killed goes on, for generators
+    that are trained. Raises SettingError, DataError.
     """
+    from geurim.constraints import constrain
     from geurim.generators.anew import Anew
     from geurim.generators.table import Table
 
-    settings: Generator = generator_class(generator)() if isinstance(generator, str) else generator
     seed = secrets.randbits(63) if seed is None else seed
+    if data is None and profile is None and generator == "auto":
+        raise SettingError("Nothing to fit: data and profile are both None. Give one of them.")
+    source = None
+    if generator == "auto":
+        profile, source, generator = _chosen(data, profile, needs, progress)
+    settings: Generator = generator_class(generator)() if isinstance(generator, str) else generator
+    settings = trained(settings, checkpoint, needs.seconds if needs else None)
     if settings.whole:
+        if constraints:
+            raise SettingError(
+                f"Constraints are for tables, and {settings!r} takes a source as it is. "
+                "Leave them out."
+            )
         return _fit_whole(settings, data, profile, seed, progress)
     if data is None and profile is None:
         raise SettingError("Nothing to fit: data and profile are both None. Give one of them.")
-    source = None
     if data is not None:
         from geurim.analyze import analyze
         from geurim.read import as_source
 
-        source = as_source(data)
+        source = source or as_source(data)
         profile = analyze(source, progress=progress) if profile is None else profile
     assert profile is not None
     learned = [n for n in profile.schema.names if profile.columns[n]["role"] in LEARNED]
     # A key of its own: sampling may well be given the same seed, and its blocks have keys 0, 1, …
     streams = np.random.SeedSequence(seed, spawn_key=(_FIT,)).spawn(2)
     rng_learn, rng_anew = (np.random.default_rng(s) for s in streams)
+    settings = constrain(settings, constraints, profile, learned)
     inner = settings.fit(source and select(source, learned), profile, rng_learn, progress)
     return Table(
         schema=source.schema if source else profile.schema,
@@ -105,6 +134,46 @@ def fit(
         anew=Anew.plan(profile, source, rng_anew),
         lineage=Lineage.made(repr(settings), seed=seed, parents=((source or profile).lineage,)),
     )
+
+
+def _chosen(
+    data: Any, profile: Profile | None, needs: Needs | None, progress: Progress
+) -> tuple[Profile, Source | None, str]:
+    """What `generator="auto"` comes to: the profile, the source, the name."""
+    from geurim.analyze import analyze
+    from geurim.generators.auto import Needs, choose
+    from geurim.read import as_source
+
+    source = None if data is None else as_source(data)
+    if profile is None:
+        profile = analyze(source, progress=progress)
+    asked = replace(needs or Needs(), rows=source is not None)
+    name, why = choose(profile, asked)
+    progress(Event(step="fit", done=0, unit="columns", note=f"{name}, because {why}"))
+    return profile, source, name
+
+
+def trained(
+    settings: Generator, checkpoint: str | Path | None = None, seconds: float | None = None
+) -> Generator:
+    """The settings with a checkpoint, and a time allowed, where they are of training.
+
+    Raises SettingError where a checkpoint is asked of a generator that has none.
+    """
+    training = getattr(settings, "training", None)
+    if checkpoint is None and (seconds is None or training is None):
+        return settings
+    if training is None or not hasattr(training, "checkpoint"):
+        raise SettingError(
+            f"{settings!r} is not trained step by step and keeps no checkpoint, and one was asked "
+            f"for at {str(checkpoint)!r}. Leave it out: this fit starts again in no time."
+        )
+    if checkpoint is not None:
+        training = replace(training, checkpoint=str(checkpoint))
+    if seconds is not None:
+        training = replace(training, seconds=seconds)
+    changed: Generator = replace(cast(Any, settings), training=training)
+    return changed
 
 
 def _fit_whole(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -47,8 +48,22 @@ class Table(Fitted):
             [columns[f.name].cast(f.type) for f in self.schema], schema=self.schema
         )
 
+    @property
+    def unique(self) -> tuple[tuple[str, ...], ...]:
+        return self.learned.unique
+
+    def breaks(
+        self, batch: pa.RecordBatch, given: frozenset[str] = frozenset()
+    ) -> Mapping[str, np.ndarray]:
+        return self.learned.breaks(batch.select(self.learned.schema.names), given)
+
     def number(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """Fill in what depends on a row's place in the whole run: keys go on from `first_row`."""
+        part = batch.select(self.learned.schema.names)
+        numbered = self.learned.number(part, first_row)
+        for name in part.schema.names if numbered is not part else ():
+            place = batch.schema.get_field_index(name)
+            batch = batch.set_column(place, batch.schema.field(place), numbered[name])
         for name, keys in self.anew.keys(batch.num_rows, first_row).items():
             place = batch.schema.get_field_index(name)
             field = batch.schema.field(place)

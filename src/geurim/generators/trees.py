@@ -11,7 +11,7 @@ goes with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
@@ -225,14 +225,33 @@ class Trees(Generator):
         table = thin(source, self.max_rows, rng)
         if not table.num_rows:
             raise DataError(f"There are no rows in {source.lineage.maker}. Give at least one.")
+        return self.fit_given((), table, source.lineage, profile, rng, progress)
+
+    def fit_given(
+        self,
+        given: Sequence[str],
+        table: pa.Table,
+        lineage: Lineage,
+        profile: Profile,
+        rng: np.random.Generator,
+        progress: Progress = quiet,
+    ) -> FittedTrees:
+        """Learn the other columns of `table` given some, which every draw must then be given.
+
+        Nothing is learned of the columns `given` themselves: without them a draw takes each by
+        itself.
+        """
         own, codes, axes, clocks = measure(table, self.cell_rows)
-        order = _order(own, codes)
+        rest = _order({n: v for n, v in own.items() if n not in given}, codes)
+        order = [*given, *rest]
         return FittedTrees(
-            schema=source.schema,
-            lineage=Lineage.made(repr(self), parents=(source.lineage,)),
+            schema=table.schema,
+            lineage=Lineage.made(repr(self), parents=(lineage,)),
             profile=profile,
             settings=self,
-            columns=_learn_chain(self, order, own, codes, axes, clocks, rng, progress),
+            columns=_learn_chain(
+                self, order, own, codes, axes, clocks, rng, progress, given=len(given)
+            ),
             clocks=clocks,
             rows=table.num_rows,
         )
@@ -265,8 +284,9 @@ def _learn_chain(
     clocks: frozenset[str],
     rng: np.random.Generator,
     progress: Progress,
+    given: int = 0,
 ) -> dict[str, Column]:
-    """Each column in `order`, learned given those before it."""
+    """Each column in `order`, learned given those before it; the first `given` each by itself."""
     rows = len(codes[order[0]]) if order else 0
     binned = np.empty((len(order), rows), np.uint8)
     for i, name in enumerate(order):
@@ -279,12 +299,11 @@ def _learn_chain(
     chain: dict[str, Column] = {}
     for i, name in enumerate(order):
         progress(Event(step="fit", done=i, total=len(order), unit="columns", note=name))
-        scale, level = link(
-            own[name], name, codes[name], axes, order[:i], clocks, settings.cell_rows
-        )
+        before = order[:i] if i >= given else []
+        scale, level = link(own[name], name, codes[name], axes, before, clocks, settings.cell_rows)
         group = _scale_groups(scale, level)
-        sees = np.arange(i)
-        if i > settings.predictors:
+        sees = np.arange(len(before))
+        if len(before) > settings.predictors:
             classes = int(group.max(initial=0)) + 1
             sees = predictors.of_columns(sees).telling(group[level], classes, settings.predictors)
         forest = _forest.learn(
@@ -292,7 +311,7 @@ def _learn_chain(
             level,
             group,
             rng,
-            trees=settings.trees,
+            trees=settings.trees if i >= given else 1,
             leaf=settings.leaf,
             charge=settings.charge,
             grow_rows=100_000,

@@ -72,10 +72,13 @@ def run_sequences(
             )
             report.save_html(folder / FILES["page"])
             report.save_json(folder / FILES["report"])
-    paths = {k: Path(to) / v for k, v in FILES.items() if k != "report"}
+    folder = Path(to)
     return Result(
-        folder=Path(to),
-        **paths,
+        folder=folder,
+        data=folder / FILES["data"],
+        page=folder / FILES["page"],
+        model=folder / FILES["model"],
+        profile=folder / FILES["profile"],
         report=report,
         seed=seed,
         training=len(training.lengths),

