@@ -104,7 +104,7 @@ def peer_rows(
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
         except subprocess.TimeoutExpired:
-            return None, {"note": f"not done after {limit:.0f} s"}
+            return None, {"note": f"not done after {limit:.0f} s of wall clock"}
         if done.returncode:
             return None, {"note": done.stderr.strip().splitlines()[-1][:120]}
         return pq.read_table(made), json.loads(done.stdout.strip().splitlines()[-1])
