@@ -214,6 +214,16 @@ def test_optional_links_are_missing_as_often_as_really(
     assert 0.2 < share[0] < 0.4 and abs(share[0] - share[1]) < 0.1
 
 
+def test_what_a_kept_table_names_is_kept_as_well(real: Database) -> None:
+    made = fit_database(real, keep=["product_tag", "customer"], seed=1).sample(0.5, seed=2)
+    before, after = tables(real), tables(made)
+    assert broken(made) == []
+    for table in ("product_tag", "product", "tag", "customer", "country", "staff"):
+        assert after[table].equals(before[table])
+    assert not after["order"].equals(before["order"])
+    assert any(n.startswith("product: kept as it is as well") for n in made.notes)
+
+
 def test_progress_is_told_and_notes_name_what_is_not_learned(real: Database) -> None:
     met: list[Event] = []
     fitted = fit_database(real, seed=1, progress=met.append)

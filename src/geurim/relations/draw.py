@@ -107,6 +107,7 @@ class _Maker:
         self.made[table] = made
         if model.kept is not None:
             made.rows = model.kept.num_rows
+            made.index = dict(model.up)
             return
         owner = self.fitted.plan.owner(table)
         rng = self.rng(place, 0)
@@ -367,7 +368,5 @@ class _Maker:
 
 def _through(parent: Made, key: ForeignKey, rows: np.ndarray) -> np.ndarray:
     """The row that the parent's own reference names, for rows of the parent."""
-    if parent.model.kept is not None:
-        raise AssertionError("a kept parent is no way through")
     up = parent.index[key]
     return np.asarray(np.where(rows >= 0, up[np.maximum(rows, 0)], rows))

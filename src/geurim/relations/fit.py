@@ -62,6 +62,13 @@ def fit_database(
     seed = secrets.randbits(63) if seed is None else seed
     rows = {n: settle(s) for n, s in database.tables.items()}
     rows, index, notes = _joined(database, rows, dangling)
+    wanted = set(keep)
+    keep = _with_parents(database, wanted)
+    notes += [
+        f"{t}: kept as it is as well, because a kept table names its rows."
+        for t in keep
+        if t not in wanted
+    ]
     learner = _Learner(
         database=database,
         rows=rows,
@@ -123,6 +130,15 @@ def _joined(
         for (table, key), count in lost.items()
     ]
     return rows, index, notes
+
+
+def _with_parents(database: Database, keep: set[str]) -> list[str]:
+    """Kept tables and all that they name: real references need the real rows."""
+    found: set[str] = set()
+    while keep - found:
+        found |= keep
+        keep = {k.table for t in found for k in database.of(t).foreign}
+    return [t for t in database.tables if t in found]
 
 
 def references(
@@ -208,6 +224,7 @@ class _Learner:
             return replace(
                 model,
                 kept=rows,
+                up={k.key: self.index[table, k.key] for k in links},
                 frame=self.frames[table],
                 profile=profile,
                 anew=Anew.plan(profile, self._source(table), rng),

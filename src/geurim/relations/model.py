@@ -76,6 +76,7 @@ class TableModel:
     keys: Keys
     rows: int  # real ones
     kept: pa.Table | None = None  # the real rows, where the table is kept as it is
+    up: Mapping[ForeignKey, np.ndarray] = field(default_factory=dict)  # … and their parents' rows
     frame: Mapping[str, pa.Array] = field(default_factory=dict)  # of kept rows, and prototypes
     profile: Profile | None = None
     learned: FittedTrees | None = None
