@@ -87,6 +87,7 @@ class Plan:
     step: float = 0.0
     decimals: int = 0
     values: pa.Array | None = None
+    bounded: bool = False  # the ends of the axis are public: they are kept
 
     @property
     def size(self) -> int:
@@ -133,7 +134,14 @@ def ordered_plan(
         if cut is None:
             break
         edges = cut
-    return Plan(kind=item.type, nullable=item.nullable, edges=edges, step=step, decimals=decimals)
+    return Plan(
+        kind=item.type,
+        nullable=item.nullable,
+        edges=edges,
+        step=step,
+        decimals=decimals,
+        bounded=domain is not None,
+    )
 
 
 def category_plan(

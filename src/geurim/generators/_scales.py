@@ -139,7 +139,9 @@ def _settle_ordered(
     # The ends of the axis are where rows are sure to be.
     used = np.flatnonzero(sure if sure.any() else mass > 0)
     bottom, top = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
-    if top > bottom:
+    if plan.bounded:
+        bottom, top = 0, len(mass)
+    elif top > bottom:
         first[bottom], last[top - 1] = _ends(counts, first, last, bottom, top - 1, noise)
     low = plan.edges[first][bottom:top]
     high = plan.edges[last + 1][bottom:top]
