@@ -71,8 +71,17 @@ class Subject:
         size = self.rows // 4
         return pa.Table.from_batches([self.fitted.draw(size, stream(7, i)) for i in range(4)])
 
+    @property
+    def private(self) -> bool:
+        """Whether the fit is differentially private: its noise comes from no seed."""
+        return bool(self.fitted.lineage.privacy)
+
     def fit(self, seed: int = 1) -> Fitted:
         return self.make().fit(self.learned, self.profile, stream(seed))
+
+    def again(self, seed: int = 1) -> Fitted:
+        """Fitted once more; a private fit, which no seed repeats, as it is."""
+        return self.fitted if self.private else self.fit(seed)
 
 
 def stream(seed: int, block: int = 0) -> np.random.Generator:
@@ -188,7 +197,7 @@ def check_rows_are_exactly_as_asked(subject: Subject) -> None:
 
 def check_same_seed_gives_the_same_rows(subject: Subject) -> None:
     """The same source, profile and generator state give the same model and the same rows."""
-    one, two, other = (subject.fit(seed).draw(200, stream(4)) for seed in (1, 1, 2))
+    one, two, other = (subject.again(seed).draw(200, stream(4)) for seed in (1, 1, 2))
     _require(one.equals(two), "The same seeds gave different rows: randomness is not from `rng`.")
     _same_schema(other.schema, one.schema, "the schema of a draw after another seed")
 
@@ -208,7 +217,7 @@ def check_rng_is_the_only_randomness(subject: Subject) -> None:
             random.seed(seed)
             np.random.seed(seed)
             before = (random.getstate(), repr(np.random.get_state(legacy=False)))
-            drawn.append(subject.fit().draw(300, stream(8)))
+            drawn.append(subject.again().draw(300, stream(8)))
             after = (random.getstate(), repr(np.random.get_state(legacy=False)))
             _require(before == after, "Fitting or drawing changed a global random state.")
         _require(drawn[0].equals(drawn[1]), "Rows depend on a global random state: use `rng`.")
@@ -219,7 +228,7 @@ def check_rng_is_the_only_randomness(subject: Subject) -> None:
 
 def check_blocks_do_not_depend_on_order(subject: Subject) -> None:
     """A block is the same whether drawn first, last or twice: a fitted object is immutable."""
-    fitted = subject.fit()
+    fitted = subject.again()
     before = _frozen(fitted)
     last_first = [fitted.draw(300, stream(9, i)) for i in (3, 0, 1, 2, 3)]
     in_order = [subject.fitted.draw(300, stream(9, i)) for i in (0, 1, 2, 3)]
@@ -402,6 +411,11 @@ def check_lineage_names_its_parents(subject: Subject) -> None:
         f"The lineage has depth {lineage.depth}; one more than its parent's is {1 + parent.depth}.",
     )
     known = {parent.digest, subject.profile.lineage.digest}
+    if subject.private:
+        # A digest of the rows tells whoever guesses them that the guess is right.
+        told = known & {p.digest for p in lineage.parents}
+        _require(not told, f"The lineage of a private model holds the digest of the rows: {told}.")
+        known = {p.digest for p in lineage.parents if p.maker == parent.maker}
     _require(
         any(p.digest in known for p in lineage.parents),
         "The lineage does not name what the model was fitted on: pass parents=(source.lineage,).",
@@ -439,6 +453,8 @@ def check_odd_tables_work(subject: Subject) -> None:
         drawn = pa.Table.from_batches([fitted.draw(60, stream(18))])
         _same_schema(drawn.schema, table.schema, f"the schema ({title})")
         _require(drawn.num_rows == 60, f"{title}: draw(60) returned {drawn.num_rows} rows.")
+        if fitted.lineage.privacy and table.num_rows < 3:
+            continue  # what a single row holds must not come out
         for name in table.column_names:
             values = pc.unique(table[name])
             if len(values) == 1:

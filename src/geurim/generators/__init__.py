@@ -23,6 +23,7 @@ GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
     "copula": "geurim.generators.copula:Copula",
     "independent": "geurim.generators.independent:Independent",
+    "private": "geurim.generators.private:Private",
     "resample": "geurim.generators.resample:Resample",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
