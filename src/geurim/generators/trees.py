@@ -119,7 +119,8 @@ class FittedTrees(Fitted):
 
         Nothing is rejected later, however rare the values that will be given. The draws' number,
         at least as large as the rows it was fitted to, bounds what is lost on the way. What comes
-        after the last of `columns` has the same columns before it as ever, and stays as it is.
+        after the last of `columns` has the same columns before it as ever, and stays as it is. The
+        given columns' own trees are never asked, and not grown.
         """
         if self._leads(columns):
             return self
@@ -131,7 +132,9 @@ class FittedTrees(Fitted):
         head = replace(self, columns={n: self.columns[n] for n in old[:count]})
         codes, axes = head._draw_levels(rows, rng, {})
         scales = {n: self.columns[n].own for n in first}
-        chain = _learn_chain(self.settings, first, scales, codes, axes, self.clocks, rng, quiet)
+        chain = _learn_chain(
+            self.settings, first, scales, codes, axes, self.clocks, rng, quiet, len(columns)
+        )
         place = np.array([(first + old[count:]).index(n) for n in old])
         for name in old[count:]:
             column = self.columns[name]
@@ -265,8 +268,9 @@ def _learn_chain(
     clocks: frozenset[str],
     rng: np.random.Generator,
     progress: Progress,
+    given: int = 0,
 ) -> dict[str, Column]:
-    """Each column in `order`, learned given those before it."""
+    """Each column in `order`, learned given those before it; the first `given` without trees."""
     rows = len(codes[order[0]]) if order else 0
     binned = np.empty((len(order), rows), np.uint8)
     for i, name in enumerate(order):
@@ -279,12 +283,11 @@ def _learn_chain(
     chain: dict[str, Column] = {}
     for i, name in enumerate(order):
         progress(Event(step="fit", done=i, total=len(order), unit="columns", note=name))
-        scale, level = link(
-            own[name], name, codes[name], axes, order[:i], clocks, settings.cell_rows
-        )
+        before = order[:i] if i >= given else []
+        scale, level = link(own[name], name, codes[name], axes, before, clocks, settings.cell_rows)
         group = _scale_groups(scale, level)
-        sees = np.arange(i)
-        if i > settings.predictors:
+        sees = np.arange(i if i >= given else 0)
+        if len(sees) > settings.predictors:
             classes = int(group.max(initial=0)) + 1
             sees = predictors.of_columns(sees).telling(group[level], classes, settings.predictors)
         forest = _forest.learn(
