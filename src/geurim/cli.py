@@ -156,7 +156,7 @@ def fit(
       geurim fit people.csv -o people.geurim
       geurim fit people.csv --generator copula --seed 7 -o people.geurim
       geurim fit people.csv --generator auto --need conditions --time-limit 600 -o people.geurim
-      geurim fit trips.csv --constraint "end >= start" --constraint "zip -> city" -o trips.geurim
+      geurim fit trips.csv --constraint "end >= start" --constraint "total = a + b" -o trips.geurim
       geurim fit trips.csv --constraint found -o trips.geurim   # what `analyze` found
     """
     from geurim.constraints import how_kept

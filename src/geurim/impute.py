@@ -317,6 +317,9 @@ class _Filler:
             found.append(drawn)
             if sum(map(len, found)) >= count:
                 return pa.concat_arrays(found).slice(0, count)
+        few = pa.concat_arrays(found)
+        if len(few):
+            return few.take(pa.array(rng.integers(0, len(few), count)))
         raise DataError(
             f"Column {name!r} has too few values to fill in {count:,} that are missing: the model "
             "all but never draws one. Leave the column out."
