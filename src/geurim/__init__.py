@@ -22,6 +22,7 @@ _HOMES = {
     "write": "geurim.write",
     "analyze": "geurim.analyze",
     "augment": "geurim.augment",
+    "impute": "geurim.impute",
     "fit": "geurim.generators",
     "sample": "geurim.sample",
     "verify": "geurim.verify",
@@ -84,6 +85,7 @@ __all__ = [
     "augment",
     "fit",
     "generate",
+    "impute",
     "load",
     "read",
     "run",
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
         TeacherFailed,
     )
     from geurim.generators import fit
+    from geurim.impute import impute
     from geurim.model import load, save
     from geurim.pipeline import Result, generate, run
     from geurim.read import read

@@ -35,26 +35,27 @@ def parse_rows(text: str | int) -> int:
     raise click.BadParameter(f"{text!r} is not a whole number of rows, such as 1000000, 1e6 or 1m.")
 
 
-_SHARE = re.compile(r"(.+?):\s*(\d*\.?\d+(?:e-?\d+)?)\s*(?:,|\Z)", re.S)
-"""The shortest value followed by a colon, a number, and a comma or the end."""
+_SHARE = re.compile(r"(.+?):\s*(\d*\.?\d+(?:e-?\d+)?|[+-]\s*\d+(?:\.\d+)?%)\s*(?:,|\Z)", re.S)
+"""The shortest value followed by a colon, a share or a change, and a comma or the end."""
 
 
 def parse_balance(text: str, columns: list[str]) -> tuple[str, Any]:
     """`column=uniform` or `column=value:share,value:share` -> the column and what is asked of it.
 
     A value may hold colons, equals signs and commas: the last colon before a number ends it. The
-    longest of `columns` that fits is meant, because names may hold an equals sign too.
+    longest of `columns` that fits is meant, because names may hold an equals sign too; else the
+    columns between commas, whose combinations are meant.
     """
     fitting = [c for c in columns if text.startswith(f"{c}=")]
     column = max(fitting, key=len, default=text.partition("=")[0])
-    if column not in columns:
+    if column not in columns and not {c.strip() for c in column.split(",")} <= set(columns):
         raise SettingError(
             f"--balance {text!r} names no column of the model. Choose one of: {', '.join(columns)}."
         )
     asked = text[len(column) + 1 :]
     if asked == "uniform":
         return column, "uniform"
-    shares: dict[str, float] = {}
+    shares: dict[str, float | str] = {}
     place = 0
     while place < len(asked) or not shares:
         found = _SHARE.match(asked, place)
@@ -63,7 +64,7 @@ def parse_balance(text: str, columns: list[str]) -> tuple[str, Any]:
                 f"--balance {text!r}: {asked[place:]!r} is not value:share. "
                 "Write column=uniform, or column=value:share,…, such as 'income=>50K:0.5'."
             )
-        shares[found[1]] = float(found[2])
+        shares[found[1]] = found[2] if found[2].endswith("%") else float(found[2])
         place = found.end()
     return column, shares
 
@@ -208,14 +209,68 @@ where_option = click.option(
 balance_option = click.option(
     "--balance",
     multiple=True,
-    help="Shares for the values of a column: income=uniform, or 'income=>50K:0.5'.",
+    help="Shares for the values of a column: income=uniform, 'income=>50K:0.5', age=18..30:0.5, "
+    "'sex,income=F,>50K:0.25', status=unemployed:+10%.",
+)
+constraint_option = click.option(
+    "--constraint",
+    "constraints",
+    multiple=True,
+    metavar="RULE",
+    help="What every row must keep: 'end >= start', 'total = a + b', 'zip -> city', "
+    "'unique(a, b)', 'seen(a, b)', 'rising(t)'; found for the rules of the profile, none for none.",
+)
+fair_option = click.option(
+    "--fair",
+    metavar="SENSITIVE:OUTCOME[=AMOUNT]",
+    help="Break the link between two columns, wholly or by an amount such as 0.5.",
+)
+need_option = click.option(
+    "--need",
+    "needed",
+    multiple=True,
+    type=click.Choice(["conditions", "privacy"]),
+    help="With --generator auto: what the rows are for.",
+)
+limit_option = click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="The time allowed for the fit: networks stop then, and auto chooses by it.",
 )
 generator_option = click.option(
-    "--generator", default="trees", show_default=True, help="One of `geurim generators`."
+    "--generator", default="trees", show_default=True, help="One of `geurim generators`, or auto."
 )
 target_option = click.option(
     "--target", metavar="COLUMN", help="The column that someone would predict."
 )
+
+
+def parse_fair(text: str, columns: list[str]) -> tuple[str, str, float]:
+    """`sex:income=0.5` -> the two columns and the amount; 1 where none is given.
+
+    Names may hold colons and equals signs: the reading that names two columns is meant.
+    """
+    ends = [(text, "1")]
+    if "=" in text:
+        head, _, tail = text.rpartition("=")
+        ends.insert(0, (head, tail))
+    for head, tail in ends:
+        for place in (i for i, letter in enumerate(head) if letter == ":"):
+            one, other = head[:place], head[place + 1 :]
+            if one in columns and other in columns and re.fullmatch(r"\d*\.?\d+", tail.strip()):
+                return one, other, float(tail)
+    raise SettingError(
+        f"--fair {text!r} does not name two columns. Write sensitive:outcome, or "
+        f"sensitive:outcome=0.5, with columns among: {', '.join(columns)}."
+    )
+
+
+def asked_constraints(asked: tuple[str, ...], default: tuple[str, ...]) -> list[str]:
+    """What --constraint comes to; `none` takes the default away."""
+    if not asked:
+        return list(default)
+    return [text for text in asked if text.strip() != "none"]
 
 
 def check_free(outputs: list[str | None], overwrite: bool) -> None:
@@ -237,4 +292,5 @@ def refuse(ctx: click.Context, names: list[str], why: str) -> None:
     """Refuse options that would be ignored here."""
     for name in names:
         if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} cannot be used {why}.")
+            option = next(p.opts[0] for p in ctx.command.params if p.name == name)
+            raise click.UsageError(f"{option} cannot be used {why}.")

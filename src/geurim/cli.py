@@ -17,14 +17,20 @@ import geurim
 from geurim.arguments import (
     Main,
     Run,
+    asked_constraints,
     balance_option,
     check_free,
     common,
+    constraint_option,
     edge_option,
+    fair_option,
     generator_option,
     input_options,
+    limit_option,
+    need_option,
     overwrite_option,
     parse_balance,
+    parse_fair,
     parse_rows,
     refuse,
     seed_option,
@@ -52,6 +58,9 @@ if TYPE_CHECKING:
     from geurim.contract import Fitted, Profile, Progress, Source
     from geurim.verify import Report
     from geurim.verify.gate import Gate
+
+
+_RULES = 12  # shown on a screen
 
 
 @click.group(
@@ -134,8 +143,16 @@ def analyze(
 @input_options
 @generator_option
 @series_options
+@need_option
+@limit_option
+@constraint_option
 @seed_option
 @click.option("-o", "--output", metavar="MODEL", required=True, help="Save the model here.")
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    help="Where a killed fit goes on from.  [default: MODEL.checkpoint, for networks]",
+)
 @overwrite_option
 @common
 @click.pass_obj
@@ -148,8 +165,12 @@ def fit(
     generator: str,
     entity: str | None,
     time: str | None,
+    needed: tuple[str, ...],
+    time_limit: float | None,
+    constraints: tuple[str, ...],
     seed: int | None,
     output: str,
+    checkpoint: str | None,
     overwrite: bool,
 ) -> None:
     """Learn a distribution over the rows of DATA; over series with --entity or --time.
@@ -159,16 +180,41 @@ def fit(
       geurim fit people.csv -o people.geurim
       geurim fit people.csv --generator copula --seed 7 -o people.geurim
       geurim fit visits.csv --entity patient --time date -o visits.geurim
+      geurim fit people.csv --generator auto --need conditions --time-limit 600 -o people.geurim
+      geurim fit trips.csv --constraint "end >= start" --constraint "total = a + b" -o trips.geurim
+      geurim fit trips.csv --constraint found -o trips.geurim   # what `analyze` found
     """
+    from geurim.constraints import how_kept
+    from geurim.generators import keeps_checkpoints
+
+    if entity or time:
+        unknown = ["needed", "time_limit", "constraints", "checkpoint"]
+        refuse(click.get_current_context(), unknown, "with series")
     check_free([output], overwrite)
     seed = run.seed(seed)
+    source = geurim.read(data, table=table, query=query, schema=schema)
+    needs = _needs(needed, time_limit)
+    generator, profile = _chosen(run, generator, source, needs)
+    if checkpoint is None and keeps_checkpoints(generator):
+        checkpoint = f"{output}.checkpoint"
     with run.bars() as progress:
-        source = geurim.read(data, table=table, query=query, schema=schema)
         if entity or time:
             fitted = fit_sequences(source, entity, time, generator, seed, progress)
         else:
-            fitted = geurim.fit(source, generator, seed=seed, progress=progress)
+            fitted = geurim.fit(
+                source,
+                generator,
+                profile=profile,
+                seed=seed,
+                constraints=asked_constraints(constraints, ()),
+                needs=needs,
+                checkpoint=checkpoint,
+                progress=progress,
+            )
         geurim.save(fitted, output)
+    if checkpoint is not None:
+        Path(checkpoint).unlink(missing_ok=True)
+    _show_kept(run, how_kept(fitted), "")
     run.say(
         f"Wrote {output}: {generator}, learned from {fitted.profile.rows:,} rows of "
         f"{len(fitted.schema)} columns in {run.took()}"
@@ -188,6 +234,7 @@ def fit(
 @click.option("--given", metavar="DATA", help="Rows to complete: some of the columns.")
 @where_option
 @balance_option
+@fair_option
 @edge_option
 @workers_option
 @overwrite_option
@@ -203,6 +250,7 @@ def sample(
     given: str,
     where: str,
     balance: tuple[str, ...],
+    fair: str | None,
     edge_cases: float,
     workers: int,
     overwrite: bool,
@@ -215,6 +263,10 @@ def sample(
       geurim sample people.geurim --rows 1000 --where "age >= 18" -o adults.csv
       geurim sample people.geurim --rows 1000 --balance sex=uniform -o even.csv
       geurim sample people.geurim --rows 1000 --balance 'income=>50K:0.5' -o rich.csv
+      geurim sample people.geurim --rows 1000 --balance 'age=18..30:0.5,65..:0.1' -o ages.csv
+      geurim sample people.geurim --rows 1000 --balance sex,income=uniform -o even.csv
+      geurim sample people.geurim --rows 1000 --balance 'status=unemployed:+10%' -o crisis.csv
+      geurim sample people.geurim --rows 1000 --fair sex:income -o fair.csv
       geurim sample people.geurim --given some.csv -o completed.csv
       geurim sample people.geurim --rows 1000 --edge-cases 0.05 -o rare.csv
       geurim sample people.geurim --rows 1000 -o sqlite:///test.db --to-table people
@@ -222,16 +274,24 @@ def sample(
     if rows is None and given is None:
         raise click.UsageError("Give --rows, or --given with the rows to complete.")
     check_free([output], overwrite)
+    from geurim.fairness import independent
+    from geurim.pipeline import Redrawn
+
     fitted = geurim.load(model)
     seed = run.seed(seed)
-    with run.bars() as progress:
+    shares = _balances(balance, fitted) or {}
+    if fair is not None:
+        whom = parse_fair(fair, fitted.schema.names)
+        shares |= independent(fitted, *whom, seed=seed)
+    with run.bars() as bars:
+        progress = Redrawn(bars)
         drawn = geurim.sample(
             fitted,
             rows,
             seed=seed,
             given=given,
             where=where,
-            balance=_balances(balance, fitted),
+            balance=shares or None,
             edge_cases=edge_cases,
             workers=workers,
             progress=progress,
@@ -239,7 +299,67 @@ def sample(
         written = geurim.write(
             flat_rows(drawn), output, table=to_table, overwrite=overwrite, progress=progress
         )
+    _show_kept(run, (), progress.note)
     run.say(f"Wrote {written}: {drawn.rows:,} {things(drawn)} in {run.took()}")
+
+
+@main.command()
+@click.argument("data")
+@input_options
+@click.option("--generator", default="trees", show_default=True, help="One that completes rows.")
+@click.option("--model", metavar="MODEL", help="A model that `geurim fit` made, instead.")
+@click.option(
+    "--times",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Imputations: two or more are stacked, numbered in a column `imputation`.",
+)
+@seed_option
+@click.option("-o", "--output", metavar="OUT", required=True, help="A file, or a database URL.")
+@click.option("--to-table", metavar="TABLE", help="The table to write, where OUT is a URL.")
+@overwrite_option
+@common
+@click.pass_context
+def impute(
+    ctx: click.Context,
+    data: str,
+    table: str,
+    query: str,
+    schema: str,
+    generator: str,
+    model: str | None,
+    times: int,
+    seed: int | None,
+    output: str,
+    to_table: str,
+    overwrite: bool,
+) -> None:
+    """Fill in what is missing in DATA: each value drawn given what its row has.
+
+    Rows keep their order, and values that are there stay as they are.
+
+    \b
+    Examples:
+      geurim impute survey.csv -o whole.csv
+      geurim impute survey.csv --times 5 --seed 7 -o five.parquet   # for Rubin's rules
+      geurim impute fresh.csv --model people.geurim -o whole.csv
+    """
+    from geurim.impute import impute as fill_in
+
+    run: Run = ctx.obj
+    if model is not None:
+        refuse(ctx, ["generator"], "with --model, which is fitted already")
+    check_free([output], overwrite)
+    seed = run.seed(seed)
+    with run.bars() as progress:
+        source = geurim.read(data, table=table, query=query, schema=schema)
+        fitted = generator if model is None else geurim.load(model)
+        whole = fill_in(source, fitted, times=times, seed=seed, progress=progress)
+        written = geurim.write(
+            whole, output, table=to_table, overwrite=overwrite, progress=progress
+        )
+    run.say(f"Wrote {written} in {run.took()}")
 
 
 @main.command()
@@ -390,8 +510,13 @@ def _verify_text(
 @target_option
 @series_options
 @click.option(
-    "--generator", help="One of `geurim generators`.  [default: trees; copula with --profile]"
+    "--generator",
+    help="One of `geurim generators`, or auto.  [default: trees; copula with --profile]",
 )
+@need_option
+@limit_option
+@constraint_option
+@fair_option
 @seed_option
 @edge_option
 @workers_option
@@ -414,6 +539,10 @@ def generate(
     entity: str | None,
     time: str | None,
     generator: str,
+    needed: tuple[str, ...],
+    time_limit: float | None,
+    constraints: tuple[str, ...],
+    fair: str | None,
     seed: int | None,
     edge_cases: float,
     workers: int,
@@ -422,7 +551,8 @@ def generate(
     """All four steps: synthetic rows of DATA and their proof, in one folder.
 
     A fifth of the real rows is held out by lot, and used only to verify. Exit code 1 says: the
-    verdict is "fail". With --profile no real row is read, so nothing can be verified.
+    verdict is "fail". With --profile no real row is read, so nothing can be verified. Rules that
+    hold in every real row are kept, unless --constraint none is given.
 
     A folder of tables, or a database URL without --table, means the whole database: related
     tables, with every key. OUT is then a database URL, or a folder for a file a table.
@@ -431,13 +561,17 @@ def generate(
     Examples:
       geurim generate people.csv --rows 1e6 --target income -o out
       geurim generate visits.csv --entity patient --time date --rows 10000 -o out  # patients
+      geurim generate trips.csv --rows 1e6 --constraint "end >= start" -o out
+      geurim generate people.csv --rows 1e6 --target income --fair sex:income -o out
       geurim generate --profile profile.json --rows 1e6 --edge-cases 0.05 -o out.parquet
       geurim generate postgresql://kim@host/shop -o sqlite:///twin.db --scale 2 --keep currencies
     """
     if (data is None) == (profile is None):
         raise click.UsageError("Give DATA or --profile, one of the two.")
     if is_whole(data, table, query, rows):
-        refuse(ctx, ["target", "generator", "edge_cases", "workers"], "for a whole database")
+        unknown = ["target", "generator", "edge_cases", "workers", "entity", "time"]
+        unknown += ["constraints", "fair", "needed", "time_limit"]
+        refuse(ctx, unknown, "for a whole database")
         ctx.exit(
             generate_database(
                 ctx.obj,
@@ -455,11 +589,9 @@ def generate(
     if rows is None:
         raise click.UsageError("Missing option '--rows': how many rows of the table.")
     if profile is not None:
-        refuse(
-            ctx,
-            ["table", "query", "schema", "target", "entity", "time"],
-            "with --profile, which reads no data",
-        )
+        unread = ["table", "query", "schema", "target", "entity", "time"]
+        unread += ["constraints", "fair", "needed"]
+        refuse(ctx, unread, "with --profile, which reads no data")
         _generate_from_profile(
             ctx.obj,
             profile,
@@ -474,7 +606,8 @@ def generate(
         return
     refuse(ctx, ["edge_cases"], "with DATA: use geurim fit, then geurim sample")
     if entity or time:
-        refuse(ctx, ["target"], "with series: leave it out")
+        unknown = ["target", "constraints", "fair", "needed", "time_limit"]
+        refuse(ctx, unknown, "with series: leave it out")
         source = geurim.read(data, table=table, query=query, schema=schema)
         ctx.exit(
             generate_sequences(
@@ -492,6 +625,9 @@ def generate(
             target,
             workers,
             overwrite,
+            _needs(needed, time_limit),
+            asked_constraints(constraints, ("found",)),
+            fair,
         )
     )
 
@@ -554,25 +690,35 @@ def _generate_from_data(
     target: str,
     workers: int,
     overwrite: bool,
+    needs: Any,
+    constraints: list[str],
+    fair: str | None,
 ) -> int:
     from geurim.pipeline import check_folder
 
     check_folder(Path(output), overwrite)
     seed = run.seed(seed)
     place, table, query, schema = data
+    source = geurim.read(place, table=table, query=query, schema=schema)
+    generator, _ = _chosen(run, generator, source, needs)
+    whom = None if fair is None else parse_fair(fair, source.schema.names)
     with run.bars() as progress:
-        source = geurim.read(place, table=table, query=query, schema=schema)
         result = geurim.run(
             source,
             rows,
             output,
             target=target,
             generator=generator,
+            constraints=constraints,
+            needs=needs,
+            fair=whom,
             seed=seed,
             workers=workers,
             overwrite=overwrite,
             progress=progress,
         )
+    _show_kept(run, result.kept, result.redrawn)
+    _show_fair(run, result.report)
     _show_report(run, result.report)
     seconds = ", ".join(f"{step} {s:.1f} s" for step, s in result.seconds.items())
     few = " So few rows tell little." if result.training + result.holdout < 20 else ""
@@ -602,6 +748,54 @@ def _show_profile(run: Run, profile: Profile) -> None:
     ]
     run.say(f"{profile.rows:,} rows, {len(rows)} columns")
     run.say(table(["column", "type", "role", "missing", "why"], rows, right="lllr"))
+    _show_rules(run, profile)
+
+
+def _show_rules(run: Run, profile: Profile) -> None:
+    from geurim.constraints import found
+    from geurim.terminal import printable
+
+    rules = found(profile)
+    if rules:
+        run.say("What always holds (keep it with --constraint found, or name it):")
+    for rule in rules[:_RULES]:
+        run.say(printable(f"  {rule}"))
+    if len(rules) > _RULES:
+        run.say(f"  and {len(rules) - _RULES:,} more; --html shows them")
+
+
+def _show_kept(run: Run, kept: tuple[Any, ...], redrawn: str) -> None:
+    """How each constraint is kept, and what was drawn again for it."""
+    from geurim.terminal import printable
+
+    if kept:
+        run.say("Constraints:")
+    for each in kept[:_RULES]:
+        told = f"; {each.real:,} real rows broke it and were left out" if each.real else ""
+        run.say(printable(f"  {each.text}: kept {each.how}{told}"))
+    if len(kept) > _RULES:
+        run.say(f"  and {len(kept) - _RULES:,} more")
+    if redrawn:
+        run.say(printable(f"{redrawn[:1].upper()}{redrawn[1:]}"))
+
+
+def _chosen(run: Run, generator: str, source: Source, needs: Any) -> tuple[str, Profile | None]:
+    """The generator's name; for `auto` the one chosen, with the profile that decided."""
+    if generator != "auto":
+        return generator, None
+    from geurim.generators.auto import choose
+
+    with run.bars() as progress:
+        profile = geurim.analyze(source, progress=progress)
+    name, why = choose(profile, needs)
+    run.say(f"Generator: {name}, because {why}")
+    return name, profile
+
+
+def _needs(needed: tuple[str, ...], limit: float | None) -> Any:
+    from geurim.generators.auto import Needs
+
+    return Needs(privacy="privacy" in needed, conditions="conditions" in needed, seconds=limit)
 
 
 def _save_analysis(
@@ -632,6 +826,14 @@ def _save_report(report: Report, html: str | None, json_path: str | None) -> Non
         report.save_html(html)
     if json_path:
         report.save_json(json_path)
+
+
+def _show_fair(run: Run, report: Report) -> None:
+    from geurim.terminal import paragraph, printable
+
+    for finding in report.findings:
+        if finding.question == "fair":
+            run.say(paragraph(printable(f"Fair: {finding.text}")))
 
 
 def _show_report(run: Run, report: Report) -> None:

@@ -39,6 +39,9 @@ FILES = {
 _SPLIT = 0x73706C69
 """The spawn key of the split: far above any block number, so no block shares its stream."""
 
+_PLAIN = 100_000
+"""Rows drawn without a rebalancing, to compare with."""
+
 _KEEP_BYTES = 256 << 20
 """Real rows up to this size are read once and kept; more of them are read again by each step."""
 
@@ -131,6 +134,7 @@ def run(
     generator: str | Generator = "trees",
     constraints: Sequence[str] | str = "found",
     needs: Needs | None = None,
+    fair: tuple[str, str, float] | None = None,
     seed: int | None = None,
     holdout: float = 0.2,
     workers: int = 1,
@@ -142,12 +146,16 @@ def run(
     `data`: a Source, a path or URL, or a frame. A share `holdout` of its rows is set aside by
     lot before anything is learned, and used only to verify. `target`: the column that someone
     would predict. `constraints`: what rows must keep, as in `geurim.fit`; the rules found in the
-    profile unless told, () for none; the report says how many rows break each. The folder appears
-    complete or not at all; one that exists is refused, unless `overwrite` and it holds nothing but
-    an earlier run. Raises TargetExists, DataError, SettingError.
+    profile unless told, () for none; the report says how many rows break each. `fair`: a
+    sensitive column, an outcome, and by how much to break their link (geurim.fairness); what that
+    came to and cost is in the report. The folder appears complete or not at all; one that exists is
+    refused, unless `overwrite` and it holds nothing but an earlier run. Raises TargetExists,
+    DataError, SettingError.
     """
     from geurim.analyze import analyze, save_profile
     from geurim.constraints import findings, how_kept
+    from geurim.fairness import findings as fair_findings
+    from geurim.fairness import independent
     from geurim.generators import fit
     from geurim.model import save
     from geurim.read import as_source
@@ -190,13 +198,21 @@ def run(
             save(fitted, folder / FILES["model"])
         with clock.step("sample"):
             listen = Redrawn(progress)
-            drawn = sample(fitted, rows, seed=seed, workers=workers, progress=listen)
+            balance = None if fair is None else independent(fitted, *fair, seed=seed)
+            drawn = sample(
+                fitted, rows, seed=seed, balance=balance, workers=workers, progress=listen
+            )
             write(drawn, folder / FILES["data"], progress=listen)
         with clock.step("verify"):
             synthetic = as_source(folder / FILES["data"])
             report = verify(synthetic, training, holdout=held_out, target=target, progress=progress)
             kept = how_kept(fitted)
             told = findings(synthetic, [k.text for k in kept], real=training)
+            if fair is not None:
+                plain = sample(fitted, min(rows, _PLAIN), seed=seed, workers=workers)
+                told += fair_findings(
+                    plain, synthetic, training, *fair[:2], holdout=held_out, progress=progress
+                )
             report = replace(report, findings=(*report.findings, *told))
             report.save_html(folder / FILES["page"])
             report.save_json(folder / FILES["report"])

@@ -297,7 +297,9 @@ def _test(name: str, value: Any, fitted: Fitted) -> Any:
     known = fitted.profile.columns[name]
     if known["role"] in ("category", "constant"):
         by_text = {str(v): v for v, _ in known["categories"]}
-        return by_text.get(str(value), _NONE)
+        # Rare ones are not in the profile; whether they occur, the rows drawn will tell.
+        pooled = known.get("pooled", {}).get("count") and pa.types.is_string(kind)
+        return by_text.get(str(value), str(value) if pooled else _NONE)
     found = _RANGE.fullmatch(str(value))
     ends = (found[1], found[2]) if found else (str(value), str(value))
     low, high = (_end(text, kind) for text in ends)

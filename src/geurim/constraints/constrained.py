@@ -253,12 +253,14 @@ class Constrained(Generator):
         learned = Learned.of(asked, soft, source, rng)
         inner = self.inner.fit(learned.source, profile, rng, progress)
         gaps, too_often = find_gaps(asked, soft, inner, profile, rng)
+        if learned.source is None:
+            gaps = ()  # there are no rows to measure gaps in
         if gaps and learned.source is not None:
             source, facts = with_gaps(learned.source, gaps, profile, progress)
             inner = self.inner.fit(source, facts, rng, progress)
         parents = (source.lineage,) if source else (profile.lineage,)
         return FittedConstrained(
-            schema=schema,
+            schema=schema if source else inner.schema,
             lineage=Lineage.made(repr(self), parents=parents, privacy=inner.lineage.privacy),
             profile=profile,
             inner=inner,

@@ -54,6 +54,8 @@ class Learned:
         rng: np.random.Generator,
     ) -> Learned:
         need = [c for c in asked if not isinstance(c, Rule | Unique)]
+        if source is None:
+            need = [c for c in need if str(c) not in soft]
         if need and source is None:
             raise SettingError(
                 f"The constraint {str(need[0])!r} is learned from rows, and there is a profile "
@@ -105,13 +107,13 @@ class Learned:
 
 
 def _finest(c: Constraint, lookups: Mapping[str, Lookup]) -> tuple[int, int]:
-    return 1, -len(lookups[str(c)].values) if isinstance(c, Determines) else 0
+    return 1, -len(lookups[str(c)].values) if str(c) in lookups else 0
 
 
 def _derivable(c: Constraint, lookups: Mapping[str, Lookup], soft: frozenset[str]) -> bool:
     if isinstance(c, Rule):
         return c.sum is not None
-    if not isinstance(c, Determines):
+    if str(c) not in lookups:
         return False
     return str(c) not in soft or lookups[str(c)].covered >= COVERED
 

@@ -154,6 +154,12 @@ def _chosen(
     return profile, source, name
 
 
+def keeps_checkpoints(generator: str | Generator) -> bool:
+    """Whether a fit of this generator, by name or settings, can go on from a checkpoint."""
+    settings = generator_class(generator)() if isinstance(generator, str) else generator
+    return hasattr(getattr(settings, "training", None), "checkpoint")
+
+
 def trained(
     settings: Generator, checkpoint: str | Path | None = None, seconds: float | None = None
 ) -> Generator:

@@ -119,7 +119,8 @@ class FittedTrees(Fitted):
 
         Nothing is rejected later, however rare the values that will be given. The draws' number,
         at least as large as the rows it was fitted to, bounds what is lost on the way. What comes
-        after the last of `columns` has the same columns before it as ever, and stays as it is.
+        after the last of `columns` has the same columns before it as ever, and stays as it is. The
+        given columns' own trees are never asked, and not grown.
         """
         if self._leads(columns):
             return self
@@ -131,7 +132,9 @@ class FittedTrees(Fitted):
         head = replace(self, columns={n: self.columns[n] for n in old[:count]})
         codes, axes = head._draw_levels(rows, rng, {})
         scales = {n: self.columns[n].own for n in first}
-        chain = _learn_chain(self.settings, first, scales, codes, axes, self.clocks, rng, quiet)
+        chain = _learn_chain(
+            self.settings, first, scales, codes, axes, self.clocks, rng, quiet, len(columns)
+        )
         place = np.array([(first + old[count:]).index(n) for n in old])
         for name in old[count:]:
             column = self.columns[name]
