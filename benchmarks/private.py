@@ -46,6 +46,7 @@ told = json.load(open(domain))
 for name, known in told.items():
     if "categories" in known:
         frame[name] = frame[name].astype(str).astype("category")
+        known["categories"] = sorted(frame[name].cat.categories)
 start, epsilon = time.process_time(), float(epsilon)
 pipeline = {"aim": AIMPipeline, "mst": MSTPipeline}[kind]
 model = pipeline(epsilon=0.9 * epsilon, proc_epsilon=0.1 * epsilon, delta=1e-6, n_jobs=1)
