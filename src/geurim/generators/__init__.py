@@ -15,6 +15,7 @@ from geurim.errors import DataError, SettingError
 
 GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
+    "autoregressive": "geurim.generators.autoregressive:Autoregressive",
     "copula": "geurim.generators.copula:Copula",
     "independent": "geurim.generators.independent:Independent",
     "resample": "geurim.generators.resample:Resample",
