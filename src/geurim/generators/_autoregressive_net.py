@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, embedding, relu
 
-from geurim.generators._conditionals import Conditionals, Seen
+from geurim.generators._conditionals import CURVES, Conditionals, Seen
 
 LEAF = 16  # numbers that stand for a category within its group, or score a place
 TRUST = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
@@ -38,21 +38,38 @@ class Sight(nn.Module):  # type: ignore[misc]
     def __init__(self, seen: Seen, width: int, spread: float) -> None:
         super().__init__()
         groups = seen.parts.groups
-        self.table = nn.Parameter(spread * torch.randn(groups, width))
-        self.slope = self.leaf = None
+        free = 0.3 * spread if seen.ordered else spread
+        self.table = nn.Parameter(free * torch.randn(groups, width))
+        self.slope = self.leaf = self.curve = None
+        if seen.ordered:
+            self.curve = nn.Parameter(spread * torch.randn(CURVES, width))
+            curves, rises = (torch.as_tensor(c).float() for c in seen.curves)
+            self.register_buffer("curves", curves, persistent=False)
+            self.register_buffer("rises", rises, persistent=False)
         if seen.sloped:
-            self.slope = nn.Parameter(spread * torch.randn(groups, width))
+            self.slope = nn.Parameter(torch.zeros(groups, width))
         if seen.leafy:
             self.leaf = nn.Parameter(0.1 * torch.randn(len(seen.parts.order), LEAF))
             self.fan = nn.Parameter(spread * torch.randn(LEAF, width))
 
     def forward(self, group: Any, code: Any, middle: Any) -> Any:
-        found = embedding(group, self.table)
-        if self.slope is not None:
-            found = torch.addcmul(found, embedding(group, self.slope), middle[:, None])
+        table, slope = self.tables()
+        found = embedding(group, table)
+        if slope is not None:
+            found = torch.addcmul(found, embedding(group, slope), middle[:, None])
         if self.leaf is not None:
             found = found + embedding(code, self.leaf) @ self.fan
         return found
+
+    def tables(self) -> tuple[Any, Any]:
+        """The rows (G, D) of groups, and what a step along a group adds."""
+        if self.curve is None:
+            return self.table, None
+        table = torch.addmm(self.table, self.curves, self.curve)
+        slope = None
+        if self.slope is not None:
+            slope = torch.addmm(self.slope, self.rises, self.curve)
+        return table, slope
 
 
 class Head(nn.Module):  # type: ignore[misc]
@@ -67,6 +84,11 @@ class Head(nn.Module):  # type: ignore[misc]
         parts = seen.parts
         self.places = seen.places
         self.weight = nn.Parameter(0.1 * torch.randn(hidden, parts.groups) / hidden**0.5)
+        self.curve = None
+        if seen.ordered:
+            self.curve = nn.Parameter(0.3 * torch.randn(hidden, CURVES) / hidden**0.5)
+            curves = torch.as_tensor(seen.curves[0].T).float()
+            self.register_buffer("curves", curves, persistent=False)
         self.bias = nn.Parameter(torch.as_tensor(np.log(parts.shares()), dtype=torch.float32))
         if self.places > 1:
             mass = np.log(np.diff(parts.mass))
@@ -78,13 +100,19 @@ class Head(nn.Module):  # type: ignore[misc]
 
     def loss(self, hidden: Any, group: Any, place: Any) -> Any:
         """-log p of groups and places, by the mean over B."""
-        loss = cross_entropy(hidden @ self.weight + self.bias, group)
+        loss = cross_entropy(torch.addmm(self.bias, hidden, self.matrix()), group)
         if self.places > 1:
             told, mass, right = self.scores(hidden, group, place)
             trust = 1.0 if self.training else self.trust
             wrong = cross_entropy(mass + trust * told, right, reduction="sum")
             loss = loss + wrong / len(hidden)
         return loss
+
+    def matrix(self) -> Any:
+        """What turns (B, H) into logits (B, G)."""
+        if self.curve is None:
+            return self.weight
+        return torch.addmm(self.weight, self.curve, self.curves)
 
     def scores(self, hidden: Any, group: Any, place: Any) -> tuple[Any, Any, Any]:
         """What contexts tell of places (n, W), their log masses (n, W), the right ones (n,).
@@ -155,6 +183,22 @@ class Network(nn.Module):  # type: ignore[misc]
             known = torch.cat([known[:, :some] + late, known[:, some:]], 1)
         first = self._dropped(relu(torch.addcmul(self.shift, known, self.gain)))
         return self._dropped(relu(torch.baddbmm(self.bias, first, self.weight)))
+
+    def folded(self) -> Network:
+        """The same network with what curves add written into the tables."""
+        found = copy.deepcopy(self)
+        with torch.no_grad():
+            for sight in (*found.before, *found.after):
+                table, slope = sight.tables()
+                sight.table.copy_(table)
+                if slope is not None:
+                    sight.slope.copy_(slope)
+            for head in found.heads:
+                head.weight.copy_(head.matrix())
+            for module in found.modules():
+                if getattr(module, "curve", None) is not None:
+                    del module.curve
+        return found
 
     def _dropped(self, x: Any) -> Any:
         """Dropout of the same units in all columns of a row: one draw serves them all."""

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial import legendre
 
 from geurim.generators._parts import Parts
 
+CURVES = 5  # polynomials along an axis
 _CHUNK = 2_048  # rows at once, whose sums then stay in the processor's cache
 
 
@@ -20,12 +22,14 @@ _CHUNK = 2_048  # rows at once, whose sums then stay in the processor's cache
 class Seen:
     """A column as the network sees it: the group of each code, and what its place in it says.
 
-    `sloped`: how far along its group a value lies means something; `leafy`: which category of its
+    `axis` (G,): whether a group is a stretch of the column's one axis; not where it is a category
+    or missing. `sloped`: how far along its group a value lies means something; `leafy`: which category of its
     group it is does.
     """
 
     parts: Parts
     ordered: bool
+    axis: np.ndarray
 
     @property
     def sloped(self) -> bool:
@@ -44,6 +48,22 @@ class Seen:
         found = np.empty(len(p.order), np.float32)
         found[p.order] = ((p.mass[:-1] + p.mass[1:]) / 2 - start) / (end - start) - 0.5
         return found
+
+    @property
+    def curves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Legendre polynomials along the axis, (G, CURVES) each: in the middle of each group by
+        mass, and their rise within it. All 0 off the axis."""
+        share = self.parts.shares() * self.axis
+        share = share / max(share.sum(), 1e-12)
+        end = np.cumsum(share)
+        low, high = (
+            np.stack(
+                [legendre.Legendre.basis(k)(np.clip(2 * x - 1, -1, 1)) for k in range(1, CURVES + 1)], 1
+            )
+            for x in (end - share, end)
+        )
+        here = self.axis[:, None].astype(float)
+        return (low + high) / 2 * here, (high - low) * here
 
     @property
     def places(self) -> int:

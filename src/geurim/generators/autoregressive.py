@@ -32,6 +32,7 @@ from geurim.generators._parts import Parts
 from geurim.generators._training import Training, import_torch, to_arrays, train
 from geurim.generators.trees import thin
 
+_GROUPS = (16, 64)  # of a column, at most: in a small table, in a large one
 _PIECES = 64  # batches in a small table, at least
 _FEWEST = 32  # rows of a batch, at least
 
@@ -53,7 +54,9 @@ class FittedAutoregressive(Fitted):
 
     @cached_property
     def _model(self) -> Conditionals:
-        before, after = _seen(self.codec, self.parts), _seen(self.codec, self.own)
+        scales = list(self.codec.scales.values())
+        own = [Scale(own=s.own) for s in scales]
+        before, after = _seen(scales, self.parts), _seen(own, self.own)
         return Conditionals(before=before, after=after, weights=self.weights)
 
     def draw(
@@ -206,8 +209,9 @@ class Autoregressive(Generator):
         if not table.num_rows:
             raise DataError(f"There are no rows in {source.lineage.maker}. Give at least one.")
         coded, codes = codec.learn(table, self.cell_rows)
-        parts = _parts.learn(coded, codes)
-        own, own_codes = _own(coded, codes, parts, table)
+        most = int(np.clip(table.num_rows**0.5 / 2, *_GROUPS))
+        parts = _parts.learn(coded, codes, most)
+        own, own_codes = _own(coded, codes, parts, table, most)
         fitted = FittedAutoregressive(
             schema=source.schema,
             lineage=Lineage.made(repr(self), parents=(source.lineage,)),
@@ -252,16 +256,22 @@ class Autoregressive(Generator):
             )
 
         pair, _ = train(build, count, training, rng, progress, key=key)
-        return to_arrays(pair.mean, "")
+        return to_arrays(pair.mean.folded(), "")
 
 
-def _seen(coded: Codec, parts: tuple[Parts, ...]) -> tuple[Seen, ...]:
-    scales = coded.scales.values()
-    return tuple(Seen(parts=p, ordered=s.own.ordered) for p, s in zip(parts, scales, strict=True))
+def _seen(scales: list[Scale], parts: tuple[Parts, ...]) -> tuple[Seen, ...]:
+    """The columns as a network sees them; what lies on one axis is of the scale's main levels."""
+    found = []
+    for scale, p in zip(scales, parts, strict=True):
+        main = scale.own if scale.residual is None else scale.residual
+        code = p.order[p.first[:-1]]
+        axis = (code < main.size - main.missing) & scale.own.ordered
+        found.append(Seen(parts=p, ordered=scale.own.ordered, axis=axis))
+    return tuple(found)
 
 
 def _own(
-    coded: Codec, codes: np.ndarray, parts: tuple[Parts, ...], table: pa.Table
+    coded: Codec, codes: np.ndarray, parts: tuple[Parts, ...], table: pa.Table, most: int
 ) -> tuple[tuple[Parts, ...], np.ndarray]:
     """The parts of every column's own scale, and the codes (N, C) on it."""
     found, own_codes = list(parts), codes.copy()
@@ -269,7 +279,7 @@ def _own(
         if scale.base is not None:
             own_codes[:, i] = scale.own.encode(table[name])
             alone = Codec(scales={name: Scale(own=scale.own)}, clocks=frozenset())
-            (found[i],) = _parts.learn(alone, own_codes[:, [i]])
+            (found[i],) = _parts.learn(alone, own_codes[:, [i]], most)
     return tuple(found), own_codes
 
 
