@@ -25,11 +25,18 @@ from geurim.generators._conditionals import CURVES, Conditionals, Seen
 
 LEAF = 16  # numbers that stand for a category within its group, or score a place
 TRUST = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
-_WARM = 100  # steps until the full rate
+AXIS, OFF = 1000.0, 50.0
+_WARM = 50  # steps until the full rate
 _MEAN = 0.99  # of the running mean of the weights
 _SCORED = 2_048  # rows at once
 
 Row = dict[str, Any]
+
+
+def pace(seen: Seen) -> Any:
+    rows = np.diff(seen.parts.mass[seen.parts.first])
+    found = rows / (rows + np.where(seen.axis, AXIS, OFF))
+    return torch.as_tensor(found).float()
 
 
 class Sight(nn.Module):  # type: ignore[misc]
@@ -38,8 +45,8 @@ class Sight(nn.Module):  # type: ignore[misc]
     def __init__(self, seen: Seen, width: int, spread: float) -> None:
         super().__init__()
         groups = seen.parts.groups
-        free = 0.3 * spread if seen.ordered else spread
-        self.table = nn.Parameter(free * torch.randn(groups, width))
+        self.table = nn.Parameter(spread * torch.randn(groups, width))
+        self.register_buffer("pace", pace(seen)[:, None], persistent=False)
         self.slope = self.leaf = self.curve = None
         if seen.ordered:
             self.curve = nn.Parameter(spread * torch.randn(CURVES, width))
@@ -63,12 +70,13 @@ class Sight(nn.Module):  # type: ignore[misc]
 
     def tables(self) -> tuple[Any, Any]:
         """The rows (G, D) of groups, and what a step along a group adds."""
+        table = self.table * self.pace
         if self.curve is None:
-            return self.table, None
-        table = torch.addmm(self.table, self.curves, self.curve)
+            return table, None
+        table = torch.addmm(table, self.curves, self.curve)
         slope = None
         if self.slope is not None:
-            slope = torch.addmm(self.slope, self.rises, self.curve)
+            slope = torch.addmm(self.slope * self.pace, self.rises, self.curve)
         return table, slope
 
 
@@ -84,6 +92,7 @@ class Head(nn.Module):  # type: ignore[misc]
         parts = seen.parts
         self.places = seen.places
         self.weight = nn.Parameter(0.1 * torch.randn(hidden, parts.groups) / hidden**0.5)
+        self.register_buffer("pace", pace(seen), persistent=False)
         self.curve = None
         if seen.ordered:
             self.curve = nn.Parameter(0.3 * torch.randn(hidden, CURVES) / hidden**0.5)
@@ -110,9 +119,10 @@ class Head(nn.Module):  # type: ignore[misc]
 
     def matrix(self) -> Any:
         """What turns (B, H) into logits (B, G)."""
+        weight = self.weight * self.pace
         if self.curve is None:
-            return self.weight
-        return torch.addmm(self.weight, self.curve, self.curves)
+            return weight
+        return torch.addmm(weight, self.curve, self.curves)
 
     def scores(self, hidden: Any, group: Any, place: Any) -> tuple[Any, Any, Any]:
         """What contexts tell of places (n, W), their log masses (n, W), the right ones (n,).
