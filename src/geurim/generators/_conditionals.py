@@ -23,8 +23,8 @@ class Seen:
     """A column as the network sees it: the group of each code, and what its place in it says.
 
     `axis` (G,): whether a group is a stretch of the column's one axis; not where it is a category
-    or missing. `sloped`: how far along its group a value lies means something; `leafy`: which category of its
-    group it is does.
+    or missing. `sloped`: how far along its group a value lies means something; `leafy`: which
+    category of its group it is does.
     """
 
     parts: Parts
@@ -58,7 +58,11 @@ class Seen:
         end = np.cumsum(share)
         low, high = (
             np.stack(
-                [legendre.Legendre.basis(k)(np.clip(2 * x - 1, -1, 1)) for k in range(1, CURVES + 1)], 1
+                [
+                    legendre.Legendre.basis(k)(np.clip(2 * x - 1, -1, 1)) / k
+                    for k in range(1, CURVES + 1)
+                ],
+                1,
             )
             for x in (end - share, end)
         )
@@ -98,7 +102,9 @@ class Conditionals:
 
         A code of -1 adds nothing. `sign` -1 takes it away again.
         """
-        self._add(total, self.after[column], f"after.{column}.", own, sign)
+        linked = f"after.{column}.table" in self.weights
+        seen = self.after[column] if linked else self.before[column]
+        self._add(total, seen, f"{'after' if linked else 'before'}.{column}.", own, sign)
 
     def draw(
         self,

@@ -33,7 +33,7 @@ from geurim.generators._training import Training, import_torch, to_arrays, train
 from geurim.generators.trees import thin
 
 _GROUPS = (16, 64)  # of a column, at most: in a small table, in a large one
-_PIECES = 32  # batches in a small table, at least
+_PIECES = 16  # batches in a small table, at least
 _FEWEST = 32  # rows of a batch, at least
 
 
@@ -162,18 +162,18 @@ class Autoregressive(Generator):
     cell_rows: the fewest rows of a cell of a continuous column.
     max_rows: rows learned from; a larger table is thinned at random.
     training: the loop's; the rate falls to 0 within its epochs, and batches are smaller than told
-    in tables so small that an epoch would have fewer than 64 of them.
+    in tables so small that an epoch would have fewer than 16 of them.
     """
 
     width: int = 192
     hidden: int = 96
-    given: float = 0.5
-    dropout: float | None = None
+    given: float = 0.9
+    dropout: float = 0.1
     decay: float = 0.01
     cell_rows: int = 10
     max_rows: int = 200_000
     training: Training = field(
-        default_factory=lambda: Training(epochs=10, batch=512, rate=3e-3, patience=6)
+        default_factory=lambda: Training(epochs=10, batch=512, rate=5e-3, patience=6)
     )
     name: ClassVar[str] = "autoregressive"
     fitted: ClassVar[type[Fitted]] = FittedAutoregressive
@@ -186,7 +186,7 @@ class Autoregressive(Generator):
                     f"Autoregressive: {setting} is {value!r}. Give a whole number from 1."
                 )
         for setting in ("given", "dropout", "decay"):
-            if not 0 <= (getattr(self, setting) or 0) < 1:
+            if not 0 <= getattr(self, setting) < 1:
                 raise SettingError(
                     f"Autoregressive: {setting} is {getattr(self, setting)!r}. "
                     "Give a share from 0 up to below 1."
@@ -243,13 +243,9 @@ class Autoregressive(Generator):
         batch = int(np.clip(count // _PIECES, _FEWEST, self.training.batch))
         training = replace(self.training, batch=min(batch, self.training.batch))
 
-        dropout = self.dropout
-        if dropout is None:
-            dropout = float(np.clip(20 / count**0.5, 0.1, 0.4))
-
         def build(device: Any) -> net.Task:
             seen = list(model.before), list(model.after)
-            network = net.Network(*seen, self.width, self.hidden, dropout).to(device)
+            network = net.Network(*seen, self.width, self.hidden, self.dropout).to(device)
             return net.Task(
                 net.rows_of(model, codes, own_codes, device),
                 network,
