@@ -17,11 +17,13 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn.functional import cross_entropy, embedding, relu
 
 from geurim.generators._conditionals import CURVES, Conditionals, Seen
+from geurim.generators._training import import_torch
+
+torch = import_torch("The autoregressive generator")
+nn, functional = torch.nn, torch.nn.functional
+cross_entropy, embedding, relu = functional.cross_entropy, functional.embedding, functional.relu
 
 LEAF = 16  # numbers that stand for a category within its group, or score a place
 TRUST = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)

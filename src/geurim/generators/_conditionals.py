@@ -6,7 +6,7 @@ weights by the names that the network gives them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,33 +112,69 @@ class Conditionals:
         column: int,
         rng: np.random.Generator,
         allowed: tuple[np.ndarray, np.ndarray] | None = None,
+        chance: np.ndarray | None = None,
     ) -> np.ndarray:
         """Codes (N,). `allowed`: a kind of each row (N,), and for each kind which groups it may
-        have (kinds, G)."""
+        have (kinds, G). `chance` (N,): where the log of their chances is written, if given."""
         codes = np.empty(len(total), np.int64)
         u = rng.random((2, len(total)), np.float32)
-        for start in range(0, len(total), _CHUNK):
-            at = slice(start, start + _CHUNK)
-            some = None if allowed is None else allowed[1][allowed[0][at]]
-            codes[at] = self._draw(total[at], column, u[:, at], some)
+        for at, hidden, logits in self._contexts(total, column, allowed):
+            group = _pick(logits if chance is None else logits.copy(), u[0, at])
+            codes[at] = self._placed(hidden, column, group, u[1, at])
+            if chance is not None:
+                chance[at] = self._chance(hidden, logits, column, codes[at])
         return codes
 
-    def _draw(
-        self, total: np.ndarray, column: int, u: np.ndarray, allowed: np.ndarray | None
+    def chance(
+        self,
+        total: np.ndarray,
+        column: int,
+        codes: np.ndarray,
+        allowed: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> np.ndarray:
+        """The log of the chance (N,) that `draw` gives these codes (N,), none of them -1."""
+        found = np.empty(len(total))
+        for at, hidden, logits in self._contexts(total, column, allowed):
+            found[at] = self._chance(hidden, logits, column, codes[at])
+        return found
+
+    def _contexts(
+        self, total: np.ndarray, column: int, allowed: tuple[np.ndarray, np.ndarray] | None
+    ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Of some rows at a time: which, the column's own layer (n, H), its groups' logits (n, G).
+
+        All in one pass over what is known of these rows.
+        """
         w, head = self.weights, f"heads.{column}."
+        for start in range(0, len(total), _CHUNK):
+            at = slice(start, start + _CHUNK)
+            first = np.maximum(total[at] * w["gain"][column] + w["shift"][column], 0)
+            hidden = np.maximum(first @ w["weight"][column] + w["bias"][column], 0)
+            logits = hidden @ w[head + "weight"] + w[head + "bias"]
+            if allowed is not None:
+                logits[~allowed[1][allowed[0][at]]] = -np.inf
+            yield at, hidden, logits
+
+    def _placed(
+        self, hidden: np.ndarray, column: int, group: np.ndarray, u: np.ndarray
+    ) -> np.ndarray:
+        """Codes (N,) in the groups (N,)."""
         parts = self.before[column].parts
-        first = np.maximum(total * w["gain"][column] + w["shift"][column], 0)
-        hidden = np.maximum(first @ w["weight"][column] + w["bias"][column], 0)
-        logits = hidden @ w[head + "weight"] + w[head + "bias"]
-        if allowed is not None:
-            logits[~allowed] = -np.inf
-        group = _pick(logits, u[0])
-        codes = parts.from_position(group, u[1].astype(np.float64))
+        codes = parts.from_position(group, u.astype(np.float64))
+        some, scores = self._scores(hidden, column, group)
+        if len(some):
+            codes[some] = parts.join(group[some], _pick(scores, u[some]))
+        return codes
+
+    def _scores(
+        self, hidden: np.ndarray, column: int, group: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The rows (n,) whose places in their groups are scored, and these scores (n, W)."""
+        w, head = self.weights, f"heads.{column}."
         if head + "key" not in w or not w[head + "trust"]:
-            return codes
+            return np.empty(0, np.int64), np.empty((0, 1), np.float32)
+        parts, places = self.before[column].parts, self.before[column].places
         count = np.diff(parts.first)[group]
-        places = self.before[column].places
         some = np.flatnonzero((count > 1) & (count <= places))
         at, count = np.arange(places), count[some, None]
         rank = parts.first[group[some], None] + np.minimum(at, count - 1)
@@ -146,8 +182,20 @@ class Conditionals:
         scores = (w[head + "key"][rank] @ query[:, :, None])[:, :, 0]
         scores += np.log(np.diff(parts.mass)).astype(np.float32)[rank]
         scores[at >= count] = -np.inf
-        codes[some] = parts.join(group[some], _pick(scores, u[1, some]))
-        return codes
+        return some, scores
+
+    def _chance(
+        self, hidden: np.ndarray, logits: np.ndarray, column: int, codes: np.ndarray
+    ) -> np.ndarray:
+        """The log of the codes' chances (N,): of their groups, and of their places in these."""
+        parts = self.before[column].parts
+        group, place = parts.split(codes)
+        mass, start, end = parts.mass, parts.first[group], parts.first[group + 1]
+        within = np.log((mass[start + place + 1] - mass[start + place]) / (mass[end] - mass[start]))
+        some, scores = self._scores(hidden, column, group)
+        if len(some):
+            within[some] = _log_share(scores, place[some])
+        return np.asarray(_log_share(logits, group) + within)
 
     def _add(
         self, total: np.ndarray, seen: Seen, name: str, codes: np.ndarray, sign: float
@@ -178,3 +226,11 @@ def _pick(logits: np.ndarray, u: np.ndarray) -> np.ndarray:
     # A little below the top, where rounding would choose a class that cannot be.
     point = u * (logits[:, -1] * np.float32(1 - 2**-22))
     return np.asarray((logits <= point[:, None]).sum(1))
+
+
+def _log_share(logits: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The log of the chance (N,) of the classes `chosen` (N,), from the logits (N, G)."""
+    top = logits.max(1)
+    total = np.exp(logits - top[:, None]).sum(1)
+    found = logits[np.arange(len(logits)), chosen] - top - np.log(total)
+    return np.asarray(found.astype(np.float64))

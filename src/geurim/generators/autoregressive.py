@@ -5,8 +5,9 @@ first: p(x1) p(x2 | x1) …, as in NADE (Larochelle & Murray 2011) and TabularAR
 2025). Columns that are given are known from the start: the network also learned each column given
 all before it and any of those after it, for subsets drawn at random (any-order models: Uria et al.
 2014, Hoogeboom et al. 2022). As columns that are not given keep their order, these are all the
-conditionals that can be asked for, and no more; p(rest | given) is their product, exactly that of
-the model. So nothing is learned again for a condition, and nothing rejected.
+conditionals that can be asked for, and no more. Of several rows drawn with them one is kept, in
+proportion to what the chain itself says (geurim.generators._chain). So nothing is learned again
+for a condition.
 
 Not to be confused with `trees`, the same chain with trees: faster, without torch, but it learns a
 chain anew for each set of given columns. No privacy proof goes with it.
@@ -27,6 +28,7 @@ from geurim.codec import Codec, Scale, part
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
 from geurim.generators import _parts
+from geurim.generators._chain import Chain
 from geurim.generators._conditionals import Conditionals, Seen
 from geurim.generators._parts import Parts
 from geurim.generators._training import Training, import_torch, to_arrays, train
@@ -53,17 +55,20 @@ class FittedAutoregressive(Fitted):
     completes: ClassVar[bool] = True
 
     @cached_property
-    def _model(self) -> Conditionals:
+    def _chain(self) -> Chain:
         scales = list(self.codec.scales.values())
         own = [Scale(own=s.own) for s in scales]
         before, after = _seen(scales, self.parts), _seen(own, self.own)
-        return Conditionals(before=before, after=after, weights=self.weights)
+        model = Conditionals(before=before, after=after, weights=self.weights)
+        return Chain(codec=self.codec, parts=self.parts, model=model)
 
     def draw(
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None
     ) -> pa.RecordBatch:
         known = {} if given is None else {n: given[n].combine_chunks() for n in given.column_names}
-        codes, axes = self._draw_levels(rows, rng, known)
+        if not self.codec.scales:
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+        codes, axes = self._chain.draw(rows, rng, known, self.settings.tries)
         columns = []
         for kind in self.schema:
             own = self.codec.scales[kind.name].own
@@ -74,50 +79,6 @@ class FittedAutoregressive(Fitted):
             else:
                 columns.append(own.category(codes[kind.name]))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
-
-    def _draw_levels(
-        self, rows: int, rng: np.random.Generator, known: Mapping[str, pa.Array]
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Each column's codes (rows,), and the axis values of ordered ones."""
-        model, scales = self._model, self.codec.scales
-        total = np.zeros((rows, model.width), np.float32)
-        own = {n: scales[n].own.encode(values) for n, values in known.items()}
-        for i, name in enumerate(scales):
-            if name in known:
-                model.give(total, i, own[name])
-        codes: dict[str, np.ndarray] = {}
-        axes: dict[str, np.ndarray] = {}
-        for i, (name, scale) in enumerate(scales.items()):
-            allowed = self._allowed(i, scale, axes)
-            if name in known:
-                model.give(total, i, own[name], -1.0)
-                if scale.own.ordered:
-                    axes[name] = scale.own.axis_of(known[name])
-                codes[name] = scale.encode(own[name], axes, name, self.codec.clocks)
-                # A value never seen says nothing: what others see in its place is drawn.
-                new = np.flatnonzero(codes[name] < 0)
-            else:
-                codes[name], new = np.empty(rows, np.int64), np.arange(rows)
-            if len(new):
-                some = allowed and (allowed[0][new], allowed[1])
-                whole = len(new) == rows
-                codes[name][new] = model.draw(total if whole else total[new], i, rng, some)
-                if scale.own.ordered:
-                    values = scale.values(codes[name], axes, self.codec.clocks, rng)
-                    axes[name] = values if whole else _replaced(axes[name], new, values)
-            model.know(total, i, codes[name])
-        return codes, axes
-
-    def _allowed(
-        self, column: int, scale: Scale, axes: Mapping[str, np.ndarray]
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """A linked column's groups: of its residual where the base is known, else of its own."""
-        if scale.base is None or scale.residual is None:
-            return None
-        parts = self.parts[column]
-        linked = parts.order[parts.first[:-1]] < scale.residual.size
-        known = ~np.isnan(scale.base.of(axes, self.codec.clocks))
-        return known.astype(np.int64), np.stack([~linked, linked])
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
         coded, arrays = self.codec.state()
@@ -158,6 +119,8 @@ class Autoregressive(Generator):
     width, hidden: units of the layer that all columns share, and of each column's own.
     given: the share of the rows that learn with some of their values given; 0 learns the chain
     alone, and conditions on columns late in it are then not heeded.
+    tries: rows drawn to keep one, where columns late in the chain are given; drawing takes as many
+    times longer, and follows the condition the better. 1 trusts what the network says of it.
     dropout: the share of units left out at each step. decay: of the weights.
     cell_rows: the fewest rows of a cell of a continuous column.
     max_rows: rows learned from; a larger table is thinned at random.
@@ -168,6 +131,7 @@ class Autoregressive(Generator):
     width: int = 192
     hidden: int = 96
     given: float = 0.9
+    tries: int = 8
     dropout: float = 0.1
     decay: float = 0.01
     cell_rows: int = 10
@@ -179,7 +143,7 @@ class Autoregressive(Generator):
     fitted: ClassVar[type[Fitted]] = FittedAutoregressive
 
     def __post_init__(self) -> None:
-        for setting in ("width", "hidden", "cell_rows", "max_rows"):
+        for setting in ("width", "hidden", "tries", "cell_rows", "max_rows"):
             value = getattr(self, setting)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise SettingError(
@@ -239,7 +203,7 @@ class Autoregressive(Generator):
         from geurim.generators import _autoregressive_net as net
 
         count = len(codes)
-        model = fitted._model
+        model = fitted._chain.model
         batch = int(np.clip(count // _PIECES, _FEWEST, self.training.batch))
         training = replace(self.training, batch=min(batch, self.training.batch))
 
@@ -281,9 +245,3 @@ def _own(
             alone = Codec(scales={name: Scale(own=scale.own)}, clocks=frozenset())
             (found[i],) = _parts.learn(alone, own_codes[:, [i]], most)
     return tuple(found), own_codes
-
-
-def _replaced(values: np.ndarray, at: np.ndarray, new: np.ndarray) -> np.ndarray:
-    values = values.copy()
-    values[at] = new[at]
-    return values
