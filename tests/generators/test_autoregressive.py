@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ pytest.importorskip("torch")
 
 from geurim import testing
 from geurim.analyze import analyze
-from geurim.errors import DataError, SettingError
+from geurim.errors import DataError, MissingExtra, SettingError
+from geurim.generators import select
 from geurim.generators._training import Training
 from geurim.generators.autoregressive import Autoregressive, FittedAutoregressive
 
@@ -62,7 +64,7 @@ def test_conditionals_of_a_known_network_hold_along_and_against_its_arrows(
 ) -> None:
     joint = WEATHER[:, None] * WET
     fall = joint @ FALL  # (weather, fall)
-    # 0.045 is 4 standard errors of a share among the 1,200 rows of the rarest condition.
+    # 0.055 is 4 standard errors of a share among the 1,200 rows of the rarest condition: snow.
     for i, word in enumerate(("dry", "rain", "snow")):
         assert abs(share(drawn(fitted, {"weather": word}), "wet", "yes") - WET[i, 1]) < 0.055
         against = fall[i, 1] / fall[:, 1].sum()
@@ -78,6 +80,65 @@ def test_the_same_comparison_finds_a_model_that_heeds_no_condition(
     plain = pa.Table.from_batches([fitted.draw(20_000, testing.stream(3))])
     assert abs(share(plain, "wet", "yes") - WET[0, 1]) > 0.055
     assert abs(share(plain, "weather", "dry") - WEATHER[0]) < 0.055
+
+
+def conditional_gap(model: FittedAutoregressive, table: pa.Table) -> float:
+    """How far the correlation of the first column, drawn, with the last, given, is from its own."""
+    first, last = table.column_names[0], table.column_names[-1]
+    given = table.select([last])
+    batch = model.draw(given.num_rows, testing.stream(7), given)
+    found = np.corrcoef(batch.column(first).to_numpy(), given[last].to_numpy())[0, 1]
+    return float(abs(found - np.corrcoef(table[first].to_numpy(), table[last].to_numpy())[0, 1]))
+
+
+def test_given_late_columns_are_heeded_as_the_chain_has_it_even_where_unlearned() -> None:
+    rng = np.random.default_rng(7)
+    first = rng.integers(0, 12, 3_000)
+    last = np.round(first / 4 + rng.standard_normal(3_000), 3)
+    table = pa.table({"first": first, "last": last})
+    # Nothing was learned of what is given late: weights alone carry the condition.
+    model = fit(table, Autoregressive(given=0.0, tries=32))
+    assert model.codec.names == ["first", "last"]
+    # 4 standard errors of each of two correlations near 0.65 among 3,000 rows: 0.06.
+    assert conditional_gap(model, table) < 0.06
+    once = replace(model, settings=replace(model.settings, tries=1))
+    assert conditional_gap(once, table) > 0.06
+
+
+def test_weights_do_not_heed_givens_that_were_shuffled() -> None:
+    rng = np.random.default_rng(8)
+    first = rng.integers(0, 12, 3_000)
+    last = np.round(rng.permutation(first) / 4 + rng.standard_normal(3_000), 3)
+    model = fit(pa.table({"first": first, "last": last}))
+    given = pa.table({"last": last})
+    drawn = model.draw(3_000, testing.stream(7), given).column("first").to_numpy()
+    # 4 standard errors among the rows learned from, and 4 among those drawn.
+    assert abs(np.corrcoef(drawn, last)[0, 1]) < 0.103
+
+
+def test_chances_of_all_codes_sum_to_one(fitted: FittedAutoregressive) -> None:
+    model, rng = fitted._chain.model, testing.stream(9)
+    total = rng.standard_normal((20, model.width)).astype(np.float32)
+    for i, size in enumerate(fitted.codec.sizes):
+        chances = [np.exp(model.chance(total, i, np.full(20, c))) for c in range(size)]
+        assert np.allclose(sum(chances), 1, atol=1e-5)
+        told = np.empty(20)
+        codes = model.draw(total, i, rng, None, told)
+        assert np.allclose(np.exp(told), np.stack(chances)[codes, np.arange(20)], atol=1e-6)
+
+
+def test_table_without_columns_has_rows_and_nothing_else() -> None:
+    table = network(100)
+    source = testing.source_of(table)
+    model = Autoregressive().fit(select(source, []), analyze(source), testing.stream(1))
+    batch = model.draw(7, testing.stream(2))
+    assert (batch.num_rows, batch.num_columns) == (7, 0)
+
+
+def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtra, match=r"autoregressive.*geurim\[torch\]"):
+        fit(network(100))
 
 
 def test_condition_is_the_model_itself(fitted: FittedAutoregressive) -> None:
@@ -117,7 +178,7 @@ def test_rows_do_not_lie_nearer_to_training_rows_than_to_others() -> None:
     assert abs((near[0] < near[1]).mean() - 0.5) < 0.064
 
 
-@pytest.mark.parametrize("wrong", [{"width": 0}, {"given": 1.0}, {"dropout": -0.1}])
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"tries": 0}, {"given": 1.0}, {"dropout": -0.1}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(SettingError, match=next(iter(wrong))):
         Autoregressive(**wrong)  # type: ignore[arg-type]

@@ -22,8 +22,11 @@ from geurim.generators._conditionals import CURVES, Conditionals, Seen
 from geurim.generators._training import import_torch
 
 torch = import_torch("The autoregressive generator")
-nn, functional = torch.nn, torch.nn.functional
-cross_entropy, embedding, relu = functional.cross_entropy, functional.embedding, functional.relu
+nn: Any = torch.nn
+Module: Any = nn.Module
+cross_entropy, embedding, relu = (
+    getattr(nn.functional, name) for name in ("cross_entropy", "embedding", "relu")
+)
 
 LEAF = 16  # numbers that stand for a category within its group, or score a place
 TRUST = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
@@ -46,7 +49,7 @@ def pace(seen: Seen) -> Any:
     return torch.as_tensor(found).float()
 
 
-class Sight(nn.Module):  # type: ignore[misc]
+class Sight(Module):  # type: ignore[misc]
     """What a column's value adds to the sum: a row for its group, and what its place says."""
 
     def __init__(self, seen: Seen, width: int, spread: float) -> None:
@@ -87,7 +90,7 @@ class Sight(nn.Module):  # type: ignore[misc]
         return table, slope
 
 
-class Head(nn.Module):  # type: ignore[misc]
+class Head(Module):  # type: ignore[misc]
     """One column's logits.
 
     A place's logit is its log mass and `trust` times what the context tells of it. Contexts seldom
@@ -154,7 +157,7 @@ class Head(nn.Module):  # type: ignore[misc]
             self.trust.fill_(TRUST[int(np.argmin(losses))])
 
 
-class Network(nn.Module):  # type: ignore[misc]
+class Network(Module):  # type: ignore[misc]
     """`before`: columns as those after them see them; `after`: as those before them do."""
 
     def __init__(
@@ -238,7 +241,7 @@ class Network(nn.Module):  # type: ignore[misc]
         return x * (keep / (1 - self.dropout))
 
 
-class Pair(nn.Module):  # type: ignore[misc]
+class Pair(Module):  # type: ignore[misc]
     """The network that learns, and the running mean of its weights, which is judged and kept."""
 
     def __init__(self, live: Network) -> None:
@@ -304,7 +307,7 @@ class Task:
             total += float(loss) * len(some)
         # Of epochs that chance cannot tell apart the later: it is surer where little is given.
         later = _LATER * int(self.network.steps) / self.steps / len(rows) ** 0.5
-        return total / len(rows) - later
+        return float(total / len(rows) - later)
 
     def _batch(self, rows: Any) -> list[Row]:
         found = {k: v[:, rows] for k, v in self.rows.items()}

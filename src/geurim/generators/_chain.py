@@ -238,4 +238,4 @@ def _widths(levels: Levels) -> np.ndarray:
         unit = levels.step or (high[-1] - low[0]) / len(low)
         found = np.diff(low, append=high[-1] + unit)
     found[~(np.isfinite(found) & (found > 0))] = 1.0
-    return np.append(found, np.ones(levels.size - len(low)))
+    return np.asarray(np.append(found, np.ones(levels.size - len(low))))
