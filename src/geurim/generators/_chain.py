@@ -217,7 +217,7 @@ class Chain:
             out = np.maximum(residual.low[0] - offset, offset - residual.high[-1])
             far = np.nan_to_num(np.maximum(out, 0.0) / np.median(widths[: residual.size]))
             found -= np.minimum(far, _CANNOT) * (codes < residual.size)
-        return found
+        return np.asarray(found)
 
     def _allowed(self, column: int, scale: Scale, axes: Mapping[str, np.ndarray]) -> Allowed:
         """A linked column's groups: of its residual where the base is known, else of its own."""
