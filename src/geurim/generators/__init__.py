@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
+    "autoregressive": "geurim.generators.autoregressive:Autoregressive",
     "copula": "geurim.generators.copula:Copula",
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
