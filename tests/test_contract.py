@@ -24,8 +24,8 @@ from geurim.testing import CHECKS, Subject, check_generator
 SOURCE = testing.example()
 
 
-# A private generator adds noise on purpose: tests/generators/test_private.py checks it at a budget at
-# which the noise is too small to tell.
+# A private generator adds noise on purpose: tests/generators/test_private.py checks it at a budget
+# at which the noise is too small to tell.
 @pytest.fixture(scope="module", params=[name for name in GENERATORS if name != "private"])
 def subject(request: pytest.FixtureRequest) -> Subject:
     return Subject(make=generator_class(request.param), source=SOURCE)

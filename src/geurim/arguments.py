@@ -218,7 +218,7 @@ constraint_option = click.option(
     multiple=True,
     metavar="RULE",
     help="What every row must keep: 'end >= start', 'total = a + b', 'zip -> city', "
-    "'unique(a, b)', 'seen(a, b)', 'rising(t)'; found for the rules of the profile, none for none.",
+    "'unique(a, b)', 'seen(a, b)', 'rising(t)'; found: the rules that hold in every real row.",
 )
 fair_option = click.option(
     "--fair",
@@ -264,13 +264,6 @@ def parse_fair(text: str, columns: list[str]) -> tuple[str, str, float]:
         f"--fair {text!r} does not name two columns. Write sensitive:outcome, or "
         f"sensitive:outcome=0.5, with columns among: {', '.join(columns)}."
     )
-
-
-def asked_constraints(asked: tuple[str, ...], default: tuple[str, ...]) -> list[str]:
-    """What --constraint comes to; `none` takes the default away."""
-    if not asked:
-        return list(default)
-    return [text for text in asked if text.strip() != "none"]
 
 
 def check_free(outputs: list[str | None], overwrite: bool) -> None:

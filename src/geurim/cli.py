@@ -17,7 +17,6 @@ import geurim
 from geurim.arguments import (
     Main,
     Run,
-    asked_constraints,
     balance_option,
     check_free,
     common,
@@ -206,7 +205,7 @@ def fit(
                 generator,
                 profile=profile,
                 seed=seed,
-                constraints=asked_constraints(constraints, ()),
+                constraints=list(constraints),
                 needs=needs,
                 checkpoint=checkpoint,
                 progress=progress,
@@ -551,8 +550,7 @@ def generate(
     """All four steps: synthetic rows of DATA and their proof, in one folder.
 
     A fifth of the real rows is held out by lot, and used only to verify. Exit code 1 says: the
-    verdict is "fail". With --profile no real row is read, so nothing can be verified. Rules that
-    hold in every real row are kept, unless --constraint none is given.
+    verdict is "fail". With --profile no real row is read, so nothing can be verified.
 
     A folder of tables, or a database URL without --table, means the whole database: related
     tables, with every key. OUT is then a database URL, or a folder for a file a table.
@@ -626,7 +624,7 @@ def generate(
             workers,
             overwrite,
             _needs(needed, time_limit),
-            asked_constraints(constraints, ("found",)),
+            list(constraints),
             fair,
         )
     )

@@ -73,7 +73,7 @@ def generate(
     include_edge_cases: bool = False,
     edge_cases: float | None = None,
     seed: int | None = None,
-    constraints: Sequence[str] | str = "found",
+    constraints: Sequence[str] | str = (),
     needs: Needs | None = None,
     given: Any = None,
     where: str | None = None,
@@ -87,7 +87,7 @@ def generate(
     one saved as JSON): then no real row is read. `count`: rows; None for as many as the real
     table had. `generator`: None is "trees" for data and "copula" for a distribution.
     `include_edge_cases` asks for a share of 5%, `edge_cases` for another. `constraints`: what rows
-    must keep; the rules found in the profile unless told, () for none. The other arguments are
+    must keep, "found" for the rules found in the profile. The other arguments are
     those of `geurim.fit` and `geurim.sample`. Nothing is verified here; `run` does that as well.
     Raises SettingError when both or neither of `data` and `distribution` are given.
     """
@@ -132,7 +132,7 @@ def run(
     *,
     target: str | None = None,
     generator: str | Generator = "trees",
-    constraints: Sequence[str] | str = "found",
+    constraints: Sequence[str] | str = (),
     needs: Needs | None = None,
     fair: tuple[str, str, float] | None = None,
     seed: int | None = None,
@@ -145,8 +145,7 @@ def run(
 
     `data`: a Source, a path or URL, or a frame. A share `holdout` of its rows is set aside by
     lot before anything is learned, and used only to verify. `target`: the column that someone
-    would predict. `constraints`: what rows must keep, as in `geurim.fit`; the rules found in the
-    profile unless told, () for none; the report says how many rows break each. `fair`: a
+    would predict. `constraints`: what rows must keep, as in `geurim.fit`; the report says how many rows break each. `fair`: a
     sensitive column, an outcome, and by how much to break their link (geurim.fairness); what that
     came to and cost is in the report. The folder appears complete or not at all; one that exists is
     refused, unless `overwrite` and it holds nothing but an earlier run. Raises TargetExists,
