@@ -145,11 +145,11 @@ def run(
 
     `data`: a Source, a path or URL, or a frame. A share `holdout` of its rows is set aside by
     lot before anything is learned, and used only to verify. `target`: the column that someone
-    would predict. `constraints`: what rows must keep, as in `geurim.fit`; the report says how many rows break each. `fair`: a
-    sensitive column, an outcome, and by how much to break their link (geurim.fairness); what that
-    came to and cost is in the report. The folder appears complete or not at all; one that exists is
-    refused, unless `overwrite` and it holds nothing but an earlier run. Raises TargetExists,
-    DataError, SettingError.
+    would predict. `constraints`: what rows must keep, as in `geurim.fit`; the report says how many
+    rows break each. `fair`: a sensitive column, an outcome, and by how much to break their link
+    (geurim.fairness); what that came to and cost is in the report. The folder appears complete or
+    not at all; one that exists is refused, unless `overwrite` and it holds nothing but an earlier
+    run. Raises TargetExists, DataError, SettingError.
     """
     from geurim.analyze import analyze, save_profile
     from geurim.constraints import findings, how_kept

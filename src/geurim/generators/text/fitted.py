@@ -311,10 +311,14 @@ def _profile(schema: pa.Schema, lineage: Lineage, columns: Mapping[str, Column])
         if isinstance(column, Choose) and column.by is None and column.count is None:
             values, weights = column.options[None]
             shares = [[v, w / sum(weights)] for v, w in zip(values, weights, strict=True)]
-            known = {"role": "category", "categories": shares, "pooled": 0.0}
+            known = {"role": "category", "categories": shares, "pooled": {"count": 0, "share": 0.0}}
             known["distinct"] = len(values)
         elif isinstance(column, Fixed) and not pa.types.is_nested(field.type):
-            known = {"role": "category", "categories": [[column.value, 1.0]], "pooled": 0.0}
+            known = {
+                "role": "category",
+                "categories": [[column.value, 1.0]],
+                "pooled": {"count": 0, "share": 0.0},
+            }
             known["distinct"] = 1
         found[field.name] = {**known, "missing": 0.0}
     return Profile(schema=schema, lineage=lineage, rows=0, columns=found)
