@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +13,7 @@ from geurim.card import card as make_card
 from geurim.card import with_front_matter
 from geurim.contract import Progress, Source
 from geurim.errors import DataError, SettingError, TargetExists
+from geurim.folders import whole_folder
 
 KINDS = {"parquet": "{split}-00000-of-00001.parquet", "jsonl": "{split}.jsonl"}
 """Kinds of files, and what the file of a split is called."""
@@ -48,7 +45,7 @@ def save_folder(
     features = [feature(f) for f in schema]
     infos: list[dict[str, Any]] = []
     paths: list[dict[str, str]] = []
-    with whole_folder(to, overwrite) as folder:
+    with whole_folder(to, lambda place: _refuse(place, overwrite)) as folder:
         (folder / "data").mkdir()
         for name, source in splits.items():
             tally = _Tally(source)
@@ -131,29 +128,6 @@ def _feature(kind: pa.DataType, name: str) -> dict[str, Any]:
             f"{str(kind)[:60]}. Convert or drop it."
         )
     return {"dtype": _DTYPES.get(str(kind), str(kind))}
-
-
-@contextlib.contextmanager
-def whole_folder(to: Path, overwrite: bool) -> Iterator[Path]:
-    """A new folder that takes the name `to` when all went well, and is gone when not."""
-    _refuse(to, overwrite)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{to.name[:80]}.", dir=to.parent))
-    old = new.with_name(f"{new.name}.old")
-    try:
-        yield new
-        umask = os.umask(0)
-        os.umask(umask)
-        new.chmod(0o777 & ~umask)  # mkdtemp lets nobody else in
-        _refuse(to, overwrite)
-        if to.exists():
-            to.rename(old)
-        new.rename(to)
-    finally:
-        if old.exists() and not to.exists():
-            old.rename(to)  # the last step failed: what was there is put back
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _refuse(to: Path, overwrite: bool) -> None:

@@ -189,39 +189,37 @@ def _gap(s_labels: list[Any], s: np.ndarray, y_labels: list[Any], y: np.ndarray)
     return float(value), ends[0], ends[1], int(known.sum()), said
 
 
-def _parity(before: Gap, after: Gap, sensitive: str, outcome: str) -> Finding:
+def _compared(name: str, before: Gap, after: Gap, columns: tuple[str, str], text: str) -> Finding:
     return Finding(
         question="fair",
-        name="parity_gap",
+        name=name,
         value=after[0],
         low=after[1],
         high=after[2],
         reference=before[0],
         count=after[3],
         verdict="info",
-        text=f"The groups of {sensitive!r} differ in {outcome!r} by {after[0]:.3f} ({after[4]}); "
-        f"without rebalancing by {before[0]:.3f} ({before[4]}).",
-        columns=(sensitive, outcome),
+        text=text,
+        columns=columns,
         details={"before": list(before[:3]), "after": list(after[:3])},
     )
+
+
+def _parity(before: Gap, after: Gap, sensitive: str, outcome: str) -> Finding:
+    text = (
+        f"The groups of {sensitive!r} differ in {outcome!r} by {after[0]:.3f} ({after[4]}); "
+        f"without rebalancing by {before[0]:.3f} ({before[4]})."
+    )
+    return _compared("parity_gap", before, after, (sensitive, outcome), text)
 
 
 def _left(before: Gap, after: Gap, sensitive: str, outcome: str) -> Finding:
-    return Finding(
-        question="fair",
-        name="predicted_gap",
-        value=after[0],
-        low=after[1],
-        high=after[2],
-        reference=before[0],
-        count=after[3],
-        verdict="info",
-        text=f"A model trained on the rows without {sensitive!r} predicts {outcome!r} of real rows "
+    text = (
+        f"A model trained on the rows without {sensitive!r} predicts {outcome!r} of real rows "
         f"apart by {after[0]:.3f} ({after[4]}); without rebalancing by {before[0]:.3f}. What is "
-        "left comes through other columns that tell the groups apart.",
-        columns=(sensitive, outcome),
-        details={"before": list(before[:3]), "after": list(after[:3])},
+        "left comes through other columns that tell the groups apart."
     )
+    return _compared("predicted_gap", before, after, (sensitive, outcome), text)
 
 
 def _predicted(

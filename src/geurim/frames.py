@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from geurim.contract import Lineage
+from geurim.contract import Lineage, Source
 from geurim.convert import BATCH, KEPT, Raw, Read, name_empty
 from geurim.errors import DataError
 
@@ -260,3 +260,18 @@ class _Spool:
     def read(self) -> Iterator[pa.RecordBatch]:
         with pa.OSFile(str(self._path)) as file:
             yield from pa.ipc.open_stream(file)
+
+
+def regrouped(source: Source, rows: int) -> Iterator[pa.Table]:
+    """Tables of `rows` rows, the last one fewer, however the source's batches are cut."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in source.read():
+        waiting.append(batch)
+        count += batch.num_rows
+        while count >= rows:
+            table = pa.Table.from_batches(waiting, source.schema)
+            yield table.slice(0, rows)
+            waiting, count = table.slice(rows).to_batches(), count - rows
+    if count:
+        yield pa.Table.from_batches(waiting, source.schema)

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from geurim.contract import Event, Fitted, Generator, Lineage, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
+from geurim.frames import regrouped
 
 _CHUNK = 16_384  # rows filled in at once
 _EXACT = 24  # patterns drawn at once; rows of others are filled column by column
@@ -78,7 +79,7 @@ def impute(
     def read() -> Iterator[pa.RecordBatch]:
         done = 0
         for k, fill in enumerate(fills):
-            for place, table in enumerate(_chunks(source)):
+            for place, table in enumerate(regrouped(source, _CHUNK)):
                 key = (_FILL, k, place)
                 rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
                 batch = fill(table, rng)
@@ -165,21 +166,6 @@ def _resampled(source: Source, seed: int, k: int) -> Source:
             yield batch.take(pa.array(np.repeat(np.arange(batch.num_rows), often)))
 
     return replace(source, read=read, rows=None)
-
-
-def _chunks(source: Source) -> Iterator[pa.Table]:
-    """Tables of `_CHUNK` rows, whatever the batches are: what is drawn must not depend on them."""
-    held: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in source.read():
-        held.append(batch)
-        rows += batch.num_rows
-        while rows >= _CHUNK:
-            table = pa.Table.from_batches(held, source.schema)
-            yield table.slice(0, _CHUNK)
-            held, rows = table.slice(_CHUNK).to_batches(), rows - _CHUNK
-    if rows:
-        yield pa.Table.from_batches(held, source.schema)
 
 
 @dataclass(kw_only=True, eq=False)

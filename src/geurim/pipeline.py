@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +16,7 @@ import pyarrow.compute as pc
 
 from geurim.contract import Event, Generator, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError, TargetExists
+from geurim.folders import whole_folder
 
 if TYPE_CHECKING:
     from geurim.generators.auto import Needs
@@ -323,22 +321,8 @@ def _refuse_infinite(batch: pa.RecordBatch) -> None:
 @contextmanager
 def _folder(to: Path, overwrite: bool) -> Iterator[Path]:
     """A new folder that takes the name `to` when all went well, and is gone when not."""
-    check_folder(to, overwrite)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
-    try:
+    with whole_folder(to, lambda place: check_folder(place, overwrite)) as new:
         yield new
-        umask = os.umask(0)
-        os.umask(umask)
-        new.chmod(0o777 & ~umask)  # mkdtemp lets nobody else in
-        check_folder(to, overwrite)  # someone may have made it meanwhile
-        old = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
-        if to.exists():
-            to.rename(old)
-        new.rename(to)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def check_folder(to: Path, overwrite: bool) -> None:

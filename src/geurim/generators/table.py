@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from geurim.codec import part
 from geurim.contract import Fitted, Json, Lineage, Profile
 from geurim.generators.anew import Anew
 
@@ -98,16 +99,13 @@ class Table(Fitted):
     ) -> Table:
         from geurim.generators import fitted_class
 
-        def part(prefix: str) -> dict[str, np.ndarray]:
-            return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
         inner = state["learned"]
         learned = fitted_class(inner["name"]).from_state(
             profile,
             pa.schema([schema.field(n) for n in inner["columns"]]),
             Lineage.from_json(inner["lineage"]),
             inner["state"],
-            part("learned/"),
+            part(arrays, "learned/"),
         )
-        anew = Anew.from_state(state["anew"], part("anew/"))
+        anew = Anew.from_state(state["anew"], part(arrays, "anew/"))
         return cls(schema=schema, lineage=lineage, profile=profile, learned=learned, anew=anew)

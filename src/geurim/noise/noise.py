@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from geurim.contract import Lineage, Source
 from geurim.errors import DataError, SettingError
+from geurim.frames import regrouped
 from geurim.noise import english, korean_style, korean_typing, register
 from geurim.noise.kinds import Kind
 from geurim.noise.sheet import Sheet, lay_out, take_up
@@ -173,7 +174,7 @@ class Noise:
         schema = source.schema.set(at, pa.field(column, pa.string()))
 
         def read() -> Iterator[pa.RecordBatch]:
-            for i, block in enumerate(_blocks(source)):
+            for i, block in enumerate(regrouped(source, BATCH)):
                 rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,)))
                 noised = self.apply(block.column(column), rng)
                 yield from block.set_column(at, schema.field(at), noised).to_batches()
@@ -218,17 +219,3 @@ def _as_list(texts: Sequence[str | None] | pa.StringArray | pa.ChunkedArray) -> 
         return list(pa.array(texts, pa.string()).to_pylist())
     except UnicodeEncodeError as error:
         raise DataError(f"A text is not valid Unicode ({error}): mend or drop it.") from error
-
-
-def _blocks(source: Source) -> Iterator[pa.Table]:
-    waiting: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in source.read():
-        waiting.append(batch)
-        rows += batch.num_rows
-        while rows >= BATCH:
-            table = pa.Table.from_batches(waiting, source.schema)
-            yield table.slice(0, BATCH)
-            waiting, rows = table.slice(BATCH).to_batches(), rows - BATCH
-    if rows:
-        yield pa.Table.from_batches(waiting, source.schema)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +24,7 @@ from geurim.databases import (
     quoted,
 )
 from geurim.errors import DataError, GeurimError, NotFound, SettingError, TargetExists
+from geurim.folders import whole_folder
 from geurim.relations import declare
 from geurim.relations.keys import Database, ForeignKey, Keys
 from geurim.relations.reading import SUFFIXES
@@ -381,27 +379,11 @@ def _write_folder(
             raise SettingError(
                 f"The table {table!r} cannot be a file of that name. Write a database instead."
             )
-    _refuse_folder(to, overwrite)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{to.name[:80]}.", dir=to.parent))
-    old = new.with_name(f"{new.name}.old")
-    try:
+    with whole_folder(to, lambda place: _refuse_folder(place, overwrite)) as folder:
         for table, (schema, batches) in _rows(database, progress, text=_is_text(files)).items():
             source = database.tables[table]
-            write(_once(source, schema, batches), new / f"{table}{files}")
-        (new / declare.FILE).write_text(declare.written(database.keys), encoding="utf-8")
-        umask = os.umask(0)
-        os.umask(umask)
-        new.chmod(0o777 & ~umask)  # mkdtemp lets nobody else in
-        _refuse_folder(to, overwrite)
-        if to.exists():
-            to.rename(old)
-        new.rename(to)
-    finally:
-        if old.exists() and not to.exists():
-            old.rename(to)  # the last step failed: what was there is put back
-        for left in (new, old):
-            shutil.rmtree(left, ignore_errors=True)
+            write(_once(source, schema, batches), folder / f"{table}{files}")
+        (folder / declare.FILE).write_text(declare.written(database.keys), encoding="utf-8")
 
 
 def _is_text(files: str) -> bool:

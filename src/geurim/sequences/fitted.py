@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from geurim import levels
+from geurim.codec import part
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
 from geurim.generators.anew import Anew
@@ -180,9 +181,6 @@ class FittedSequences(Fitted):
         state: dict[str, Json],
         arrays: dict[str, np.ndarray],
     ) -> FittedSequences:
-        def part(prefix: str) -> dict[str, np.ndarray]:
-            return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
         layout = Layout.of(schema)
         assert layout is not None
         struct = schema.field(layout.events).type.value_type
@@ -194,7 +192,7 @@ class FittedSequences(Fitted):
             pa.schema([fields[n] for n in fields if n in learned]),
             lineage,
             state["outside"],
-            part("outside/"),
+            part(arrays, "outside/"),
         )
         settings = state["settings"]
         static = settings["static"]
@@ -206,10 +204,10 @@ class FittedSequences(Fitted):
             layout=layout,
             outside=outside,
             chain=Chain.from_state(
-                {f.name: f.type for f in struct}, state["chain"], part("chain/")
+                {f.name: f.type for f in struct}, state["chain"], part(arrays, "chain/")
             ),
-            anew=Anew.from_state(state["anew"], part("anew/")),
-            keys=EventKeys.from_state(state["keys"], part("keys/")),
+            anew=Anew.from_state(state["anew"], part(arrays, "anew/")),
+            keys=EventKeys.from_state(state["keys"], part(arrays, "keys/")),
             form=state["form"],
             units=state["units"],
             longest=state["longest"],
