@@ -13,7 +13,7 @@ from geurim.errors import SettingError
 if TYPE_CHECKING:
     from geurim.contract import Fitted, Generator, Progress, Source
 
-_NAMES = ("trees", "sequences")
+_NAMES = ("trees", "recurrent")
 
 
 def series_options(command: F) -> F:
@@ -28,14 +28,15 @@ def series_options(command: F) -> F:
 
 def settings_of(entity: str | None, time: str | None, generator: str | None) -> Generator:
     """The settings of a generator of series. Raises SettingError where it is none."""
-    from geurim.sequences import Sequences
+    from geurim.sequences import Recurrent, Sequences
 
     if generator not in (None, *_NAMES):
         raise SettingError(
             f"{generator!r} does not make series (--entity, --time). Choose one of: "
             f"{', '.join(_NAMES)}; or leave --generator out."
         )
-    return Sequences(entity=entity, time=time)
+    kind = Recurrent if generator == "recurrent" else Sequences
+    return kind(entity=entity, time=time)
 
 
 def fit_sequences(
