@@ -43,11 +43,19 @@ class Memory:
     def over(self, features: Sequence[Feature], view: Running, rng: np.random.Generator) -> _Draws:
         return _Draws(self, features, view, rng)
 
-    @property
-    def lasting(self) -> tuple[int, ...]:
-        """The early features that every lesson with a past looks at: they are summed once."""
-        sets = [set(s) for s, o in zip(self.sees, self.opening, strict=True) if not o]
-        return tuple(sorted(set(self.early).intersection(*sets))) if sets else ()
+    @cached_property
+    def added(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """Of each lesson the features that it and all later ones look at, of which no earlier one
+        said so, and those that it looks at besides. Lessons without a past share nothing."""
+        found, shared = [], set[int]()
+        past = [not o for o in self.opening]
+        for i, sees in enumerate(self.sees):
+            later = [set(s) for s, p in zip(self.sees[i:], past[i:], strict=True) if p]
+            common = set.intersection(*later) if past[i] else set()
+            rest = set(sees) - shared - common if past[i] else set(sees)
+            found.append((tuple(sorted(common - shared)), tuple(sorted(rest))))
+            shared |= common
+        return tuple(found)
 
     @cached_property
     def heads(self) -> Conditionals:
@@ -93,11 +101,6 @@ class _Draws:
         rng: np.random.Generator,
     ) -> None:
         self.model, self.features, self.view, self.rng = model, features, view, rng
-        self.lasting = model.lasting
-        self.extra = [
-            tuple(s) if o else tuple(sorted(set(s) - set(self.lasting)))
-            for s, o in zip(model.sees, model.opening, strict=True)
-        ]
         self.memory = np.zeros((len(view.lengths), model.heads.width), np.float32)
         self.rows: dict[int, np.ndarray] = {}
 
@@ -107,21 +110,22 @@ class _Draws:
         self.memory = self.memory[:n]  # the longest come first
         seen = self._sum("inward", self.model.early)
         self.memory = _gated(seen, self.memory, w)
-        self.known = self.memory @ w["recall"] + self._sum("table", self.lasting)
+        self.known, self.next = self.memory @ w["recall"], 0
 
     def codes(self, lesson: int) -> np.ndarray:
-        total = self._sum("table", self.extra[lesson])
-        if not self.model.opening[lesson]:
-            total += self.known
-        return self.model.heads.draw(total, lesson, self.rng)
+        added, heads = self.model.added, self.model.heads
+        own = self._sum("table", added[lesson][1])
+        if self.model.opening[lesson]:
+            return heads.draw(own, lesson, self.rng)
+        for shared, _ in added[self.next : lesson + 1]:
+            self.known += self._sum("table", shared)
+        self.next = lesson + 1
+        return heads.draw(self.known + own, lesson, self.rng)
 
     def _sum(self, table: str, features: Sequence[int]) -> np.ndarray:
         """What features add up to (n, D)."""
         w = self.model.weights[table]
         total = np.zeros((self.view.n, w.shape[1]), np.float32)
-        if self.view.n == 1:  # one series: a single gather is cheaper than one for each feature
-            rows = [int(self._row(f)[0]) for f in features]
-            return np.asarray(w[rows].sum(0, keepdims=True))
         for f in features:
             total += w[self._row(f)]
         return total

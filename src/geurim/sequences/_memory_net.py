@@ -77,15 +77,12 @@ class Network(Module):  # type: ignore[misc]
         `rows` (N, F): the table's row of each feature. `shape`: (B, T) places in N, -1 for none.
         """
         table = self.table()
-        recalled = self._remembered(rows, shape) @ self.recall
-        lasting = self.model.lasting
-        recalled = recalled + _sum(table, rows, lasting)
+        known = self._remembered(rows, shape) @ self.recall
         found = []
-        for i, (sees, at) in enumerate(zip(self.model.sees, asked, strict=True)):
-            opening = self.model.opening[i]
-            extra = sees if opening else sorted(set(sees) - set(lasting))
-            total = _sum(table, rows[at], extra)
-            total = total if opening else total + recalled[at]
+        for i, ((shared, own), at) in enumerate(zip(self.model.added, asked, strict=True)):
+            known = known + _sum(table, rows, shared) if shared else known
+            total = _sum(table, rows[at], own)
+            total = total if self.model.opening[i] else total + known[at]
             first = self._dropped(relu(total * self.gain[i] + self.shift[i]))
             found.append(self._dropped(relu(first @ self.weight[i] + self.bias[i])))
         return found

@@ -27,7 +27,7 @@ from geurim.sequences.fitted import Sequences
 from geurim.sequences.lessons import Lesson, Lessons
 
 _PIECE, _BEFORE = 64, 16  # events of a piece, and those before it that only fill the memory
-_BATCHES = 16  # in an epoch, at least
+_BATCHES = 12  # in an epoch, at least
 _GROUPS = (16, 64)  # of a column, at most: in short series, in long ones
 
 
@@ -47,7 +47,7 @@ class Recurrent(Sequences):
     dropout: float = 0.1
     decay: float = 0.01
     training: Training = field(
-        default_factory=lambda: Training(epochs=30, batch=512, rate=4e-3, patience=6)
+        default_factory=lambda: Training(epochs=20, batch=1024, rate=6e-3, patience=6)
     )
     name: ClassVar[str] = "recurrent"
 
