@@ -16,8 +16,6 @@ from geurim.errors import DataError, SettingError
 GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
     "copula": "geurim.generators.copula:Copula",
-    "vae": "geurim.generators.vae:Vae",
-    "diffusion": "geurim.generators.diffusion:Diffusion",
     "independent": "geurim.generators.independent:Independent",
     "resample": "geurim.generators.resample:Resample",
 }

@@ -75,8 +75,7 @@ class Elbo:
         """The bound on rows held out, with the same noise each epoch."""
         random = torch.Generator().manual_seed(0)
         losses = [
-            self.loss(self.network.mean, part, random) * len(part)
-            for part in rows.split(2048)
+            self.loss(self.network.mean, part, random) * len(part) for part in rows.split(2048)
         ]
         return float(torch.stack(losses).sum() / len(rows))
 
