@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
     "copula": "geurim.generators.copula:Copula",
+    "diffusion": "geurim.generators.diffusion:Diffusion",
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
     "resample": "geurim.generators.resample:Resample",

@@ -23,9 +23,8 @@ pytest.importorskip("torch")
 
 from geurim.generators._training import Training
 from geurim.generators.diffusion import Diffusion
-from geurim.generators.vae import Vae
 
-BOTH = pytest.mark.parametrize("kind", [Vae, Diffusion])
+BOTH = pytest.mark.parametrize("kind", [Diffusion])
 ROWS = 20_000
 
 
@@ -90,7 +89,7 @@ CHILD = """
 import sys
 sys.path.insert(0, {folder!r})
 from geurim.generators import _training
-from test_reveal import Diffusion, Training, Vae, fitted, pair
+from test_diffusion import Diffusion, Training, fitted, pair
 _training._SAVE_S = 0.0
 fitted({kind}(training=Training(epochs=60, patience=60, checkpoint={path!r})), pair(1_000))
 """
@@ -144,8 +143,6 @@ def test_no_rows_and_wrong_settings_are_refused(kind: Any) -> None:
 
 
 def test_wrong_settings_of_one_are_refused() -> None:
-    with pytest.raises(SettingError, match="beta"):
-        Vae(beta=0.0)
     with pytest.raises(SettingError, match="any_order"):
         Diffusion(any_order=1.5)
 
