@@ -1,79 +1,85 @@
-"""What `diffusion` trains: columns hidden at random, each told from those that are seen."""
+"""The network of the diffusion generator: each column from those of a row that are revealed.
+
+Only this file needs torch; a fitted model draws with NumPy (geurim.generators._chain). The layers
+are those of the autoregressive generator's network; what a column sees is different. The first
+layer is a sum over what is seen, so that all steps by which a row is revealed are learned at once:
+every column's own sum, from those that were revealed before it.
+
+Letters: B rows, C columns, L linked columns, D `width`, H `hidden`.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
+from geurim.generators._autoregressive_net import Network, Row, Task, rows_of, torch
+from geurim.generators._conditionals import Seen
 
-from geurim.generators._reveal import Grid
-from geurim.generators._reveal_net import Pair, Revealer, optimizer
-from geurim.generators._training import Training
-
-_OWN = 0.25  # how often a column is shown on its own scale though its base is seen, too
+__all__ = ["Masked", "Reveal", "rows_of"]
 
 
-class Masked:
-    """The task of training: masked discrete diffusion."""
+class Masked(Network):
+    """A network whose columns see those that were revealed before them, other ones in each row.
+
+    `bases`: of each column, the columns that it is a residual of (geurim.links), if any.
+    """
 
     def __init__(
         self,
-        grid: Grid,
-        rows: tuple[np.ndarray, np.ndarray],
-        size: tuple[int, int],
-        any_order: float,
-        training: Training,
-        device: Any,
+        before: list[Seen],
+        after: list[Seen],
+        bases: list[list[int]],
+        width: int,
+        hidden: int,
+        dropout: float,
     ) -> None:
-        self.groups, self.alone = (torch.from_numpy(r).to(device) for r in rows)
-        self.bases = [(i, base) for i, base in enumerate(grid.bases()) if base]
-        self.any_order = any_order
-        self.network = Pair(lambda: Revealer(grid, *size)).to(device)
-        self.optimizers = [optimizer(self.network.now, training.rate)]
+        super().__init__(before, after, width, hidden, dropout)
+        self.bases = bases
 
-    def step(self, rows: Any) -> Any:
-        loss = self.loss(self.network.now, rows, None)
-        self.optimizers[0].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizers[0].step()
-        self.network.follow()
-        return loss.detach()
+    def hidden(self, rows: list[Row], given: Any) -> Any:
+        """(C, B, H). `given` (N, C, C): which columns each one sees in the first N rows; the other
+        rows are revealed from nothing in the columns' order, which is that of draws."""
+        seen = torch.stack(
+            [s(r["group"], r["code"], r["middle"]) for s, r in zip(self.before, rows, strict=True)]
+        )
+        some = len(given)
+        rest = seen[:, some:]
+        known = (self.earlier @ rest.flatten(1)).view(rest.shape)
+        if some:
+            known = torch.cat([self._revealed(seen[:, :some], rows, given), known], 1)
+        first = self._dropped(torch.relu(torch.addcmul(self.shift, known, self.gain)))
+        return self._dropped(torch.relu(torch.baddbmm(self.bias, first, self.weight)))
 
-    def score(self, rows: Any) -> float:
-        """The same loss with the same masks each epoch: a bound of -log p a column."""
-        random = torch.Generator().manual_seed(0)
-        losses = [
-            self.loss(self.network.mean, part, random) * len(part) for part in rows.split(2048)
-        ]
-        return float(torch.stack(losses).sum() / len(rows))
+    def _revealed(self, seen: Any, rows: list[Row], visible: Any) -> Any:
+        """What each column knows (C, N, D).
 
-    def loss(self, network: Revealer, rows: Any, random: Any) -> Any:
-        groups = self.groups[rows]
-        visible = self.hide(groups.shape, random).to(groups.device)
-        shown = self.show(groups, self.alone[rows], visible, random)
-        hidden = (~visible).float()
-        losses = network.losses(groups, shown, visible)
-        return ((losses * hidden).sum(1) / hidden.sum(1).clamp_min(1)).mean()
-
-    def hide(self, shape: Any, random: Any) -> Any:
-        """Which columns are seen (B, C): 0 to C - 1 of them, in random orders or in that of draws.
-
-        The number seen is uniform, which is the linear schedule of masked diffusion.
+        A linked column is seen on its own scale where its base is hidden, and by those before it.
         """
-        rows, columns = shape
-        count = (torch.rand(rows, 1, generator=random) * columns).long()
-        place = torch.rand(rows, columns, generator=random).argsort(1).argsort(1)
-        drawn = torch.rand(rows, 1, generator=random) >= self.any_order
-        return torch.where(drawn, torch.arange(columns), place) < count
+        shown, values = [visible.float()], [seen]
+        for name, sight in self.after.items():
+            i = int(name)
+            alone = visible[:, :, i] & ~visible[:, :, self.bases[i]].all(2)
+            alone[:, :i] = visible[:, :i, i]
+            keys = ("own_group", "own_code", "own_middle")
+            own = sight(*(rows[i][k][: len(visible)] for k in keys))
+            shown.append(alone.float()[:, :, None])
+            values.append((own - seen[i])[None])
+        known = torch.bmm(torch.cat(shown, 2), torch.cat(values).transpose(0, 1))
+        return known.transpose(0, 1)
 
-    def show(self, groups: Any, alone: Any, visible: Any, random: Any) -> Any:
-        """The classes as they are seen (B, C): without its base a column is on its own scale."""
-        if not self.bases:
-            return groups
-        shown = groups.clone()
-        for i, base in self.bases:
-            own = ~visible[:, base].all(1)
-            own |= (torch.rand(len(groups), generator=random) < _OWN).to(own.device)
-            shown[:, i] = torch.where(own, alone[:, i], groups[:, i])
-        return shown
+
+class Reveal(Task):
+    """The task of training: `given` is the share of rows that are revealed from a random mask on."""
+
+    def _given(self, rows: Any, random: Any) -> Any:
+        """What each column sees (N, C, C) in the first rows.
+
+        How much a mask leaves is uniform, the linear schedule of masked diffusion. What it leaves
+        was revealed in any order; what it hides is revealed in that of draws.
+        """
+        count, columns = int(len(rows) * self.given), len(self.rows["group"])
+        share = torch.rand(count, 1, generator=random)
+        left = torch.rand(count, columns, generator=random) < share
+        place = torch.rand(count, columns, generator=random)
+        place = torch.where(left, place, 1.0 + torch.arange(columns))
+        return (place[:, None, :] < place[:, :, None]).to(rows.device)

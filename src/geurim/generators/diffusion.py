@@ -1,88 +1,97 @@
-"""Masked discrete diffusion for mixed tables: a row is revealed from nothing, a few columns a step.
+"""Masked diffusion for mixed tables: a row is revealed from nothing, column by column.
 
-Numbers and dates become groups of quantiles and repeated values, and a value is drawn within its
-group; categories are classes as they are. Noise hides columns until none is left (the absorbing
-process of D3PM, Austin et al. 2021); the network learns to tell what is hidden from what is seen,
-by the bound of masked diffusion (Sahoo et al. 2024; Shi et al. 2024), which TabDiff (Shi et al.
-2025) uses for categories. What is different, and why:
+Noise hides columns until none is left (the absorbing process of D3PM, Austin et al. 2021); a
+network learns to tell what is hidden from what is seen, by the bound of masked diffusion (Sahoo et
+al. 2024; Shi et al. 2024), which TabDiff (Shi et al. 2025) uses for categories. As hidden columns
+are revealed one by one, that bound is the mean over all orders of a row's chance in that order (Ou
+et al. 2025). What is different, and why:
 
 - numbers are masked, too, instead of a Gaussian flow beside: one process, exact for repeated
   values and missing ones, and no more steps than columns.
-- some training masks are those that a draw meets, the others any: rows are truer, and what
-  is told from any few columns helps the rest.
-- values learned as what others leave open (geurim.links) are known on their own scale where given
-  without those.
+- some of the orders learned are that of draws, few levels first; the others are any: rows are
+  truer than where all orders count alike, and any columns can be given.
 
-Not to be confused with TabDDPM, which adds Gaussian noise to numbers. Not for tables of a few
-hundred rows, nor where time counts: `trees` are better there. No privacy proof goes with it.
-Needs the extra `torch`.
+Not to be confused with TabDDPM, which adds Gaussian noise to numbers, nor with `autoregressive`,
+which learns one order and what is given later in it. No privacy proof goes with it. Needs the
+extra `torch`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from geurim.contract import (
-    Fitted,
-    Generator,
-    Json,
-    Lineage,
-    Profile,
-    Progress,
-    Source,
-    quiet,
-)
+from geurim import codec
+from geurim.codec import Codec, Scale, part
+from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
-from geurim.generators._reveal import Grid, for_rows, read, reveal, to_json
-from geurim.generators._training import (
-    Training,
-    from_arrays,
-    import_torch,
-    seeded,
-    to_arrays,
-    train,
-)
+from geurim.generators import _parts
+from geurim.generators._chain import Chain
+from geurim.generators._conditionals import Conditionals, learn_own, see
+from geurim.generators._parts import Parts
+from geurim.generators._training import Training, import_torch, to_arrays, train
 from geurim.generators.trees import thin
 
-_WHAT = "The diffusion generator"
+_GROUPS = (16, 64)  # of a column, at most: in a small table, in a large one
+_PIECES = 16  # batches in a small table, at least
+_FEWEST = 32  # rows of a batch, at least
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedDiffusion(Fitted):
-    """The network, and how columns are written as classes."""
+    """The network's weights. `parts`: of each column's codes; `own`: of its own scale's codes."""
 
     schema: pa.Schema
     lineage: Lineage
     profile: Profile
     settings: Diffusion
-    grid: Grid
-    network: Any  # _reveal_net.Revealer
+    codec: Codec
+    parts: tuple[Parts, ...]
+    own: tuple[Parts, ...]
+    weights: Mapping[str, np.ndarray]
     name: ClassVar[str] = "diffusion"
-    # Not yet: given one column, the rest depends on it less than in the real rows.
-    completes: ClassVar[bool] = False
+    completes: ClassVar[bool] = True
+
+    @cached_property
+    def _chain(self) -> Chain:
+        scales = list(self.codec.scales.values())
+        own = [Scale(own=s.own) for s in scales]
+        before, after = see(scales, self.parts), see(own, self.own)
+        model = Conditionals(before=before, after=after, weights=self.weights)
+        return Chain(codec=self.codec, parts=self.parts, model=model)
 
     def draw(
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None
     ) -> pa.RecordBatch:
-        names = () if given is None else given.column_names
-        hidden = [i for i, n in enumerate(self.grid.codec.names) if n not in names]
-        known = np.full((rows, self.grid.columns), -1, np.int64)
-        if given is not None:
-            known = self.grid.split(self.grid.codec.encode(given))
-        groups = reveal(self.network, _steps(hidden, self.settings.steps), rows, rng, known)
-        # What was given comes back by itself; a value never seen has no class to write.
-        return self.grid.write(np.maximum(groups, 0), self.schema, rng, given)
+        known = {} if given is None else {n: given[n].combine_chunks() for n in given.column_names}
+        if not self.codec.scales:
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+        codes, axes = self._chain.draw(rows, rng, known, self.settings.tries)
+        columns = []
+        for kind in self.schema:
+            own = self.codec.scales[kind.name].own
+            if kind.name in known:
+                columns.append(known[kind.name])
+            elif own.ordered:
+                columns.append(own.written(axes[kind.name]))
+            else:
+                columns.append(own.category(codes[kind.name]))
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
-        state, arrays = self.grid.state()
-        return {"settings": to_json(self.settings), "codec": state}, (
-            arrays | to_arrays(self.network)
-        )
+        coded, arrays = self.codec.state()
+        arrays = {f"codec/{k}": v for k, v in arrays.items()}
+        arrays |= {f"parts/{k}": v for k, v in _parts.state(self.parts).items()}
+        arrays |= {f"own/{k}": v for k, v in _parts.state(self.own).items()}
+        arrays |= {f"network/{k}": v for k, v in self.weights.items()}
+        settings = asdict(self.settings)
+        settings["training"]["checkpoint"] = None  # a place on this machine
+        return {"settings": settings, "codec": coded}, arrays
 
     @classmethod
     def from_state(
@@ -93,58 +102,64 @@ class FittedDiffusion(Fitted):
         state: dict[str, Json],
         arrays: dict[str, np.ndarray],
     ) -> FittedDiffusion:
-        settings = _settings(state["settings"])
-        grid = Grid.from_state(schema, state["codec"], arrays)
+        settings = {**state["settings"], "training": Training(**state["settings"]["training"])}
+        coded = Codec.from_state(schema, state["codec"], part(arrays, "codec/"))
+        columns = len(coded.scales)
         return cls(
             schema=schema,
             lineage=lineage,
             profile=profile,
-            settings=settings,
-            grid=grid,
-            network=from_arrays(settings.network(grid), arrays),
+            settings=Diffusion(**settings),
+            codec=coded,
+            parts=_parts.from_state(columns, part(arrays, "parts/")),
+            own=_parts.from_state(columns, part(arrays, "own/")),
+            weights=part(arrays, "network/"),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diffusion(Generator):
-    """Masked diffusion; it draws whole rows and does not complete given ones.
+    """Masked diffusion, with settings meant for every table.
 
-    groups: classes of a column, about; what is finer is drawn from the rows of the class.
-    width, depth: the size of the network.
-    steps: of a draw, at most; with more columns, several are revealed in one step, independently.
-    any_order: the share of training masks of any columns; the others are those of a draw.
+    width, hidden: units of the layer that all columns share, and of each column's own.
+    tries: rows drawn to keep one, where columns late in the order of draws are given; drawing takes
+    as many times longer, and follows the condition the better.
+    masked: the share of rows learned in an order of their own; the others are learned in the
+    order of draws without anything given.
+    dropout: the share of units left out at each step. decay: of the weights.
     cell_rows: the fewest rows of a cell of a continuous column.
     max_rows: rows learned from; a larger table is thinned at random.
+    training: the loop's; the rate falls to 0 within its epochs, and batches are smaller than told
+    in tables so small that an epoch would have fewer than 16 of them.
     """
 
-    groups: int = 64
     width: int = 192
-    depth: int = 2
-    steps: int = 24
-    any_order: float = 0.4
+    hidden: int = 96
+    tries: int = 8
+    masked: float = 0.5
+    dropout: float = 0.1
+    decay: float = 0.01
     cell_rows: int = 10
     max_rows: int = 200_000
-    training: Training = field(default=Training(epochs=60, batch=256, rate=2e-3, patience=6))
+    training: Training = field(
+        default_factory=lambda: Training(epochs=10, batch=512, rate=5e-3, patience=6)
+    )
     name: ClassVar[str] = "diffusion"
     fitted: ClassVar[type[Fitted]] = FittedDiffusion
 
     def __post_init__(self) -> None:
-        for name in ("groups", "width", "depth", "steps", "cell_rows", "max_rows"):
-            value = getattr(self, name)
+        for setting in ("width", "hidden", "cell_rows", "max_rows", "tries"):
+            value = getattr(self, setting)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SettingError(f"Diffusion: {name} is {value!r}. Give a whole number from 1.")
-        if not 0 <= self.any_order <= 1:
-            raise SettingError(
-                f"Diffusion: any_order is {self.any_order!r}. Give a share from 0 to 1."
-            )
-
-    def network(self, grid: Grid) -> Any:
-        """An untrained network for a table. Raises MissingExtra without torch."""
-        import_torch(_WHAT)
-        from geurim.generators._reveal_net import Revealer
-
-        with seeded(np.random.default_rng(0)):
-            return Revealer(grid, self.width, self.depth).eval()
+                raise SettingError(
+                    f"Diffusion: {setting} is {value!r}. Give a whole number from 1."
+                )
+        for setting in ("masked", "dropout", "decay"):
+            if not 0 <= getattr(self, setting) < 1:
+                raise SettingError(
+                    f"Diffusion: {setting} is {getattr(self, setting)!r}. "
+                    "Give a share from 0 up to below 1."
+                )
 
     def fit(
         self,
@@ -153,58 +168,68 @@ class Diffusion(Generator):
         rng: np.random.Generator,
         progress: Progress = quiet,
     ) -> FittedDiffusion:
-        import_torch(_WHAT)
+        import_torch("The diffusion generator")
         if source is None:
             raise DataError(
-                "Diffusion learns from rows and was given a profile alone. "
+                "The diffusion generator learns from rows and was given a profile alone. "
                 "Give the data, or choose generator='copula'."
             )
         table = thin(source, self.max_rows, rng)
         if not table.num_rows:
             raise DataError(f"There are no rows in {source.lineage.maker}. Give at least one.")
-        grid, groups, alone = read(table, self.cell_rows, self.groups)
-        lineage = Lineage.made(repr(self), parents=(source.lineage,))
-        network = self.network(grid)
-        if sum(grid.sizes) > grid.columns:  # else every column is constant
-            network = self._learn(grid, (groups, alone), rng, progress, lineage.digest)
-        return FittedDiffusion(
+        coded, codes = codec.learn(table, self.cell_rows)
+        most = int(np.clip(table.num_rows**0.5 / 2, *_GROUPS))
+        parts = _parts.learn(coded, codes, most)
+        own, own_codes = learn_own(coded, codes, parts, table, most)
+        fitted = FittedDiffusion(
             schema=source.schema,
-            lineage=lineage,
+            lineage=Lineage.made(repr(self), parents=(source.lineage,)),
             profile=profile,
             settings=self,
-            grid=grid,
-            network=network,
+            codec=coded,
+            parts=parts,
+            own=own,
+            weights={"gain": np.ones((0, 1, self.width), np.float32)},
         )
+        if not coded.scales:
+            return fitted
+        key = f"{fitted.lineage.digest} {int(rng.integers(2**62))}"
+        return replace(fitted, weights=self._learn(fitted, codes, own_codes, rng, progress, key))
 
     def _learn(
         self,
-        grid: Grid,
-        rows: tuple[np.ndarray, np.ndarray],
+        fitted: FittedDiffusion,
+        codes: np.ndarray,
+        own_codes: np.ndarray,
         rng: np.random.Generator,
         progress: Progress,
         key: str,
-    ) -> Any:
-        from geurim.generators._diffusion_net import Masked
+    ) -> dict[str, np.ndarray]:
+        from geurim.generators import _diffusion_net as net
 
-        def task(device: Any) -> Any:
-            size = self.width, self.depth
-            return Masked(grid, rows, size, self.any_order, self.training, device)
+        count = len(codes)
+        model = fitted._chain.model
+        batch = int(np.clip(count // _PIECES, _FEWEST, self.training.batch))
+        training = replace(self.training, batch=min(batch, self.training.batch))
 
-        training = for_rows(self.training, len(rows[0]))
-        pair, _ = train(task, len(rows[0]), training, rng, progress, key=key)
-        return pair.mean
+        def build(device: Any) -> net.Reveal:
+            seen = list(model.before), list(model.after), _bases(fitted.codec)
+            network = net.Masked(*seen, self.width, self.hidden, self.dropout).to(device)
+            return net.Reveal(
+                net.rows_of(model, codes, own_codes, device),
+                network,
+                rate=training.rate,
+                decay=self.decay,
+                steps=training.epochs * -(-count // training.batch),
+                given=self.masked,
+            )
+
+        pair, _ = train(build, count, training, rng, progress, key=key)
+        return to_arrays(pair.mean.folded(), "")
 
 
-def _steps(columns: list[int], most: int) -> list[list[int]]:
-    """The columns in the codec's order, at most `most` steps of them, those with most classes
-    alone."""
-    several = max(len(columns) - most, 0) * 2
-    pairs = [columns[i : i + 2] for i in range(0, min(several, len(columns)), 2)]
-    left = [[c] for c in columns[min(several, len(columns)) :]]
-    if len(pairs) + len(left) <= most:
-        return pairs + left
-    return [list(map(int, part)) for part in np.array_split(columns, most)]
-
-
-def _settings(state: Mapping[str, Json]) -> Diffusion:
-    return Diffusion(**{**state, "training": Training(**state["training"])})
+def _bases(coded: Codec) -> list[list[int]]:
+    """The places of each column's bases."""
+    names = coded.names
+    bases = [s.base.columns if s.base else () for s in coded.scales.values()]
+    return [[names.index(n) for n in one] for one in bases]
