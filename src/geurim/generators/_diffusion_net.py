@@ -69,7 +69,7 @@ class Masked(Network):
 
 
 class Reveal(Task):
-    """The task of training: `given` is the share of rows that are revealed from a random mask on."""
+    """The task of training: `given` is the share of rows revealed from a random mask on."""
 
     def _given(self, rows: Any, random: Any) -> Any:
         """What each column sees (N, C, C) in the first rows.
