@@ -40,8 +40,8 @@ from geurim.generators._training import Training, import_torch, to_arrays, train
 from geurim.generators.trees import thin
 
 _GROUPS = (16, 64)  # of a column, at most: in a small table, in a large one
-_PIECES = 24  # batches in a small table, at least
 _FEWEST = 32  # rows of a batch, at least
+_BATCH = 2.5  # rows of a batch in a small table, times the root of the table's rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,8 +131,8 @@ class Diffusion(Generator):
     dropout: the share of units left out at each step. decay: of the weights.
     cell_rows: the fewest rows of a cell of a continuous column.
     max_rows: rows learned from; a larger table is thinned at random.
-    training: the loop's; the rate falls to 0 within its epochs, and batches are smaller than told
-    in tables so small that an epoch would have fewer than 24 of them.
+    training: the loop's; the rate falls to 0 within its epochs, and tables of less than 40,000 rows
+    have smaller batches than told, for more steps.
     """
 
     width: int = 192
@@ -144,7 +144,7 @@ class Diffusion(Generator):
     cell_rows: int = 10
     max_rows: int = 200_000
     training: Training = field(
-        default_factory=lambda: Training(epochs=12, batch=512, rate=5e-3, patience=6)
+        default_factory=lambda: Training(epochs=12, batch=512, rate=8e-3, patience=6)
     )
     name: ClassVar[str] = "diffusion"
     fitted: ClassVar[type[Fitted]] = FittedDiffusion
@@ -211,7 +211,7 @@ class Diffusion(Generator):
 
         count = len(codes)
         model = fitted._chain.model
-        batch = int(np.clip(count // _PIECES, _FEWEST, self.training.batch))
+        batch = max(_FEWEST, int(_BATCH * count**0.5))
         training = replace(self.training, batch=min(batch, self.training.batch))
 
         def build(device: Any) -> net.Reveal:
