@@ -98,6 +98,30 @@ def test_parity_that_no_pair_tells_is_recovered_from_nothing_and_from_any_two() 
         assert ((told["a"] ^ told["b"]) == told["odd"]).mean() > 0.99
 
 
+def test_no_column_sees_itself_or_what_is_revealed_after_it() -> None:
+    import torch
+
+    from geurim import codec
+    from geurim.generators import _diffusion_net as net
+
+    table = clusters(100)
+    coded, codes = codec.learn(table)
+    model = fit(table, Diffusion(training=QUICK))._chain.model
+    network = net.Masked(list(model.before), list(model.after), [[], [], []], 8, 4, 0.0).eval()
+    codes = np.concatenate([codes[:1]] * 2)
+    place = torch.tensor([[0.5, 0.1, 0.9]] * 2)  # of the first two rows
+    for changed in range(3):
+        codes[1] = codes[0]
+        codes[1, changed] = (codes[0, changed] + 1) % coded.sizes[changed]
+        rows = net.rows_of(model, codes, codes, torch.device("cpu"))
+        batch = [{k: v[i] for k, v in rows.items()} for i in range(3)]
+        for given, order in ((place, [1, 0, 2]), (place[:0], [0, 1, 2])):
+            one, other = network.hidden(batch, given).transpose(0, 1)
+            differs = (one != other).any(1).tolist()
+            later = order[order.index(changed) + 1 :]
+            assert differs == [i in later for i in range(3)]
+
+
 def near(rows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """How far each row is from the nearest middle, and which one it is."""
     apart = np.linalg.norm(np.stack([rows["x"], rows["y"]], 1)[:, None] - MIDDLES, axis=2)

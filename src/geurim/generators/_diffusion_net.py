@@ -15,6 +15,8 @@ from typing import Any
 from geurim.generators._autoregressive_net import Network, Row, Task, rows_of, torch
 from geurim.generators._conditionals import Seen
 
+_PAIRS = 2**24  # pairs of columns at once, over all rows
+
 __all__ = ["Masked", "Reveal", "rows_of"]
 
 
@@ -37,8 +39,8 @@ class Masked(Network):
         self.bases = bases
 
     def hidden(self, rows: list[Row], given: Any) -> Any:
-        """(C, B, H). `given` (N, C, C): which columns each one sees in the first N rows; the other
-        rows are revealed from nothing in the columns' order, which is that of draws."""
+        """(C, B, H). `given` (N, C): the places of the columns in the orders in which the first N
+        rows are revealed; the others are in the columns' own order, which is that of draws."""
         seen = torch.stack(
             [s(r["group"], r["code"], r["middle"]) for s, r in zip(self.before, rows, strict=True)]
         )
@@ -50,36 +52,42 @@ class Masked(Network):
         first = self._dropped(torch.relu(torch.addcmul(self.shift, known, self.gain)))
         return self._dropped(torch.relu(torch.baddbmm(self.bias, first, self.weight)))
 
-    def _revealed(self, seen: Any, rows: list[Row], visible: Any) -> Any:
-        """What each column knows (C, N, D).
-
-        A linked column is seen on its own scale where its base is hidden, and by those before it.
-        """
-        shown, values = [visible.float()], [seen]
+    def _revealed(self, seen: Any, rows: list[Row], place: Any) -> Any:
+        """What each column knows (C, N, D) of those whose place is before its own."""
+        values = [seen]
         for name, sight in self.after.items():
-            i = int(name)
-            alone = visible[:, :, i] & ~visible[:, :, self.bases[i]].all(2)
-            alone[:, :i] = visible[:, :i, i]
-            keys = ("own_group", "own_code", "own_middle")
-            own = sight(*(rows[i][k][: len(visible)] for k in keys))
-            shown.append(alone.float()[:, :, None])
-            values.append((own - seen[i])[None])
-        known = torch.bmm(torch.cat(shown, 2), torch.cat(values).transpose(0, 1))
-        return known.transpose(0, 1)
+            r = rows[int(name)]
+            own = sight(*(r[k][: len(place)] for k in ("own_group", "own_code", "own_middle")))
+            values.append((own - seen[int(name)])[None])
+        size = max(_PAIRS // place.shape[1] ** 2, 1)
+        parts = zip(place.split(size), torch.cat(values).transpose(0, 1).split(size), strict=True)
+        return torch.cat([torch.bmm(self._shown(p), v) for p, v in parts]).transpose(0, 1)
+
+    def _shown(self, place: Any) -> Any:
+        """Which columns each column sees (N, C, C + L), and which linked ones on their own scale.
+
+        These are those whose base is hidden, and those after it in the columns' own order.
+        """
+        visible = place[:, None, :] < place[:, :, None]
+        alone = []
+        for i in map(int, self.after):
+            found = visible[:, :, i] & ~visible[:, :, self.bases[i]].all(2)
+            found[:, :i] = visible[:, :i, i]
+            alone.append(found[:, :, None])
+        return torch.cat([visible, *alone], 2).float()
 
 
 class Reveal(Task):
     """The task of training: `given` is the share of rows revealed from a random mask on."""
 
     def _given(self, rows: Any, random: Any) -> Any:
-        """What each column sees (N, C, C) in the first rows.
+        """The places of the columns (N, C) in the orders in which the first rows are revealed.
 
         How much a mask leaves is uniform, the linear schedule of masked diffusion. What it leaves
-        was revealed in any order; what it hides is revealed in that of draws.
+        comes first, in any order; what it hides follows in the order of draws.
         """
         count, columns = int(len(rows) * self.given), len(self.rows["group"])
         share = torch.rand(count, 1, generator=random)
         left = torch.rand(count, columns, generator=random) < share
         place = torch.rand(count, columns, generator=random)
-        place = torch.where(left, place, 1.0 + torch.arange(columns))
-        return (place[:, None, :] < place[:, :, None]).to(rows.device)
+        return torch.where(left, place, 1.0 + torch.arange(columns)).to(rows.device)
