@@ -1,4 +1,4 @@
-"""Drawing from the autoregressive generator's network with NumPy: any column given any others.
+"""Drawing from the autoregressive and diffusion networks with NumPy: any column given any others.
 
 `Seen` is a column as the network sees it, both while it learns and here. `Conditionals` holds the
 weights by the names that the network gives them.

@@ -8,8 +8,8 @@ over the orders in which a row is revealed (Ou et al. 2025). What is different, 
 
 - numbers are masked, too, instead of a Gaussian flow beside: one process, exact for repeated
   values and missing ones, and no more steps than columns.
-- what a mask hides is revealed in the order of draws, few levels first, and so it is learned; in
-  any order, rows were less true (C2ST on Adult .56, not .52).
+- what a mask hides is revealed in one order, few levels first, and so it is learned; drawn in
+  orders of any kind, rows were less true (C2ST on Adult .56, not .52).
 - given columns late in that order are followed by drawing several rows and keeping one
   (geurim.generators._chain), which is surer than what the network says at once.
 
