@@ -23,6 +23,7 @@ GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
     "autoregressive": "geurim.generators.autoregressive:Autoregressive",
     "copula": "geurim.generators.copula:Copula",
+    "diffusion": "geurim.generators.diffusion:Diffusion",
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
     "resample": "geurim.generators.resample:Resample",
