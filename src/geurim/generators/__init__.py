@@ -17,6 +17,7 @@ GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
     "copula": "geurim.generators.copula:Copula",
     "independent": "geurim.generators.independent:Independent",
+    "gan": "geurim.generators.gan:Gan",
     "resample": "geurim.generators.resample:Resample",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
