@@ -129,50 +129,42 @@ class Block(nn.Module):
 
 
 class Maker(nn.Module):
-    """Noise, and the classes of the columns that are given, to logits of every class."""
+    """Noise to logits of every class."""
 
     def __init__(self, classes: Classes, noise: int, width: int, depth: int) -> None:
         super().__init__()
         self.noise = noise
         self.start = nn.Linear(noise, width)
-        self.given = Vectors(classes, width, max(classes.columns, 1) ** -0.5)
-        self.known = nn.Linear(classes.columns, width, bias=False)
         self.blocks = nn.Sequential(*(Block(width) for _ in range(depth)), nn.LayerNorm(width))
         self.end = Vectors(classes, width, width**-0.5)
         self.bias = nn.Parameter(torch.log(classes.share + 1e-4))
 
-    def forward(
-        self, z: Tensor, given: Tensor | None = None, known: Tensor | None = None
-    ) -> Tensor:
-        """Logits (B, G) from noise (B, noise) and given classes (B, G) and columns (B, C)."""
-        h = self.start(z)
-        if given is not None and known is not None:
-            h = h + given @ self.given() + self.known(known)
-        h = self.blocks(h)
-        return _CAP * torch.tanh((h @ self.end().t() + self.bias) / _CAP)
+    def forward(self, z: Tensor) -> Tensor:
+        """Logits (B, G) from noise (B, noise)."""
+        h = self.blocks(self.start(z)) @ self.end().t() + self.bias
+        return _CAP * torch.tanh(h / _CAP)
 
 
 class Critic(nn.Module):
-    """One number for a row in which some columns are given; without norms, as penalties need."""
+    """One number for a row; without norms, as penalties need."""
 
     def __init__(self, classes: Classes, width: int, depth: int) -> None:
         super().__init__()
         self.start = Vectors(classes, width, max(classes.columns, 1) ** -0.5)
-        self.known = nn.Linear(classes.columns, width)
+        self.bias = nn.Parameter(torch.zeros(width))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.end = nn.Linear(width, 1)
 
-    def forward(self, x: Tensor, known: Tensor) -> Tensor:
-        """(B,) from ones of classes (B, G) and of the columns that are given (B, C)."""
-        return self._after(x @ self.start() + self.known(known))
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,) from ones of classes (B, G)."""
+        return self._after(x @ self.start())
 
-    def weigh(self, rows: Tensor, known: Tensor | None = None) -> Tensor:
+    def weigh(self, rows: Tensor) -> Tensor:
         """The same (B,) of rows (B, C) of classes, without ones and zeros."""
-        h = F.embedding_bag(rows, self.start(), mode="sum")
-        return self._after(h + (self.known.bias if known is None else self.known(known.float())))
+        return self._after(F.embedding_bag(rows, self.start(), mode="sum"))
 
     def _after(self, h: Tensor) -> Tensor:
-        h = F.silu(h)
+        h = F.silu(h + self.bias)
         for layer in self.layers:
             h = h + F.silu(layer(h))
         found: Tensor = self.end(h)
@@ -195,23 +187,16 @@ class Made(nn.Module):
         self.register_buffer("raked", torch.zeros(classes.count))
 
     @torch.no_grad()
-    def choose(
-        self, rows: int, given: Tensor | None, tries: int, random: torch.Generator | None
-    ) -> Tensor:
-        """Classes within their columns (B, C), drawn; `given` (B, C) are known where not below 0.
+    def choose(self, rows: int, tries: int, random: torch.Generator) -> Tensor:
+        """Classes within their columns (B, C), drawn.
 
         Of `tries` rows made one is taken, in proportion to its odds of being real.
         """
-        start = self.classes.first[:-1]
-        many = known = None
-        if given is not None:
-            many = torch.maximum(given, torch.zeros_like(given)) + start
-            many, known = (t.repeat_interleave(tries, 0) for t in (many, given >= 0))
-        made, _ = make(self.maker, self.classes, rows * tries, many, known, random)
-        weight = self.judge.weigh(made, known) + self.raked[made].sum(1)
+        made, _ = make(self.maker, self.classes, rows * tries, random)
+        weight = self.judge.weigh(made) + self.raked[made].sum(1)
         u = torch.rand(weight.shape, generator=random)
         best = (weight - torch.log(-torch.log(u))).reshape(rows, tries).argmax(1)
-        return made[torch.arange(rows) * tries + best] - start
+        return made[torch.arange(rows) * tries + best] - self.classes.first[:-1]
 
     @torch.no_grad()
     def rake(self, tries: int, rows: int, rounds: int = 8) -> None:
@@ -244,37 +229,13 @@ class Pair(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
 
-def some_known(rows: int, columns: int, device: Any) -> Tensor:
-    """Which columns are given (B, C): none in the first half of the rows, then one, then some."""
-    known = torch.zeros(rows, columns, dtype=torch.bool, device=device)
-    one, some = rows // 2, rows * 3 // 4
-    known[torch.arange(one, some), torch.randint(columns, (some - one,))] = True
-    known[some:] = torch.rand(rows - some, columns, device=device) < torch.rand(rows - some, 1)
-    return known
-
-
 def make(
-    maker: Maker,
-    classes: Classes,
-    count: int,
-    rows: Tensor | None = None,
-    known: Tensor | None = None,
-    random: torch.Generator | None = None,
+    maker: Maker, classes: Classes, count: int, random: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
-    """`count` rows (B, C) and the probabilities (B, G) of their classes.
-
-    Of `rows` (B, C) those columns that are `known` (B, C) keep their class.
-    """
-    device = maker.bias.device
-    z = torch.randn(count, maker.noise, generator=random, device=device)
-    if rows is None or known is None:
-        probability = classes.softmax(maker(z))
-        return classes.draw(probability.detach(), random), probability
-    column = known[:, classes.column].float()
-    given = classes.ones(rows) * column
-    probability = classes.softmax(maker(z, given, known.float()))
-    drawn = classes.draw(probability.detach(), random)
-    return torch.where(known, rows, drawn), probability * (1 - column) + given
+    """`count` rows (B, C) and the probabilities (B, G) of their classes."""
+    z = torch.randn(count, maker.noise, generator=random, device=maker.bias.device)
+    probability = classes.softmax(maker(z))
+    return classes.draw(probability.detach(), random), probability
 
 
 class Duel:
@@ -301,9 +262,6 @@ class Duel:
             )
             for n in (self.network.maker, self.network.critic)
         ]
-        # An epoch is as many steps as make a difference that a judge can see.
-        steps = min(max(len(groups) // 40, 5), 200)
-        self.passes = max(1, round(steps * training.batch / len(groups)))
         self.view, column = self.classes.views()
         self.expected = self.classes.share @ self.view
         self.apart = column[:, None] != column
@@ -316,28 +274,25 @@ class Duel:
 
     def step(self, rows: Tensor) -> Tensor:
         network, real = self.network, self.rows[rows]
-        known = some_known(len(real), real.shape[1], real.device)
-        made, probability = make(network.maker, self.classes, len(real), real, known)
+        made, probability = make(network.maker, self.classes, len(real))
         # Straight through: the row as it is drawn, with the gradient of its probabilities.
         made_x = self.classes.ones(made) + probability - probability.detach()
-        given = known.float()
-        self._oppose(self.classes.ones(real), made_x.detach(), given)
+        self._oppose(self.classes.ones(real), made_x.detach())
         network.critic.requires_grad_(False)
-        gap = network.critic.weigh(real, given) - network.critic(made_x, given)
-        apart = sum(self._distance(p) for p in probability.tensor_split(2))
-        loss = F.softplus(gap).mean() + self.weight * apart
+        gap = network.critic.weigh(real) - network.critic(made_x)
+        loss = F.softplus(gap).mean() + self.weight * self._distance(probability)
         self._descend(0, loss)
         network.critic.requires_grad_(True)
         self._follow()
         return loss.detach()
 
-    def _oppose(self, real: Tensor, made: Tensor, given: Tensor) -> None:
+    def _oppose(self, real: Tensor, made: Tensor) -> None:
         """One step of the critic: each real row against one made (R3GAN: Huang et al. 2024)."""
         lazy = 4
         penalized = int(self.network.steps) % lazy == 0
         if penalized:
             real, made = real.requires_grad_(), made.requires_grad_()
-        good, bad = (self.network.critic(x, given) for x in (real, made))
+        good, bad = (self.network.critic(x) for x in (real, made))
         loss = F.softplus(bad - good).mean()
         if penalized:
             slopes = torch.autograd.grad((good.sum(), bad.sum()), (real, made), create_graph=True)
@@ -375,7 +330,7 @@ class Duel:
         mean = self.network.mean
         with torch.enable_grad():
             trial = Trial(real, self.classes, mean, _JUDGE)
-            for _ in range(min(max(len(real) // 40, 10), 100)):
+            for _ in range(min(len(real) // 400, 100)):
                 trial.step(torch.randint(len(real), (min(256, len(real)),), device=real.device))
         held = self.rows[rows[:5000]]
         made, probability = make(mean, self.classes, max(len(held), 2000))
@@ -397,10 +352,9 @@ class Trial:
 
     def loss(self, rows: Tensor) -> Tensor:
         real = self.rows[rows]
-        known = some_known(len(real), real.shape[1], real.device)
         with torch.no_grad():
-            made, _ = make(self.maker, self.classes, len(real), real, known)
-        one, other = (self.network.weigh(x, known) for x in (real, made))
+            made, _ = make(self.maker, self.classes, len(real))
+        one, other = (self.network.weigh(x) for x in (real, made))
         return F.softplus(-one).mean() + F.softplus(other).mean()
 
     def step(self, rows: Tensor) -> Tensor:

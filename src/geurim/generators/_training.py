@@ -187,11 +187,9 @@ class _Loop:
         began = time.monotonic()
         network, batch = self.task.network, self.training.batch
         network.train()
-        passes = range(getattr(self.task, "passes", 1))
-        shuffled = [order[self.torch.randperm(len(order)).to(order.device)] for _ in passes]
-        shuffled = self.torch.cat(shuffled)
+        shuffled = order[self.torch.randperm(len(order)).to(order.device)]
         # A last batch of a row or two would be all noise: it is left to another epoch.
-        last = max(len(shuffled) - batch // 2, 1)
+        last = max(len(order) - batch // 2, 1)
         losses = [self.task.step(shuffled[i : i + batch]) for i in range(0, last, batch)]
         loss = float(self.torch.stack([self.torch.as_tensor(x) for x in losses]).float().mean())
         network.eval()

@@ -1,8 +1,7 @@
-"""A conditional generative adversarial network for tables: CTGAN, with what has been learned since.
+"""A generative adversarial network for tables: CTGAN, with what has been learned since.
 
 After Xu et al. 2019 (CTGAN): each column is a class, numbers by mode-specific normalization, whose
-modes here are quantiles and repeated values; training by sampling, with conditions on any set of
-columns instead of one discrete column. What is different, and why:
+modes here are quantiles and repeated values. What is different, and why:
 
 - the critic compares each real row with one made, with zero-centred penalties on both sides
   (Huang et al. 2024, R3GAN), which does not drop modes; CTGAN packs ten rows for that (PacGAN).
@@ -12,6 +11,7 @@ columns instead of one discrete column. What is different, and why:
   moments of a hidden layer), and rows are made by the mean of its weights.
 - a fresh judge, trained at the end of each epoch on rows learned and made, tells rows held out from
   made ones; the best epoch is the one in which it fails most.
+- no column is given to the networks: rows are completed by trying until one fits.
 - of `tries` rows made, one is kept, in proportion to how much likelier a judge finds it among real
   rows (Azadi et al. 2019, discriminator rejection sampling), raked to the real shares of classes.
 
@@ -67,24 +67,22 @@ class FittedGan(Fitted):
     parts: tuple[Parts, ...]
     network: Any  # _gan_net.Made
     name: ClassVar[str] = "gan"
-    completes: ClassVar[bool] = True
+    completes: ClassVar[bool] = False
 
     def draw(
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None
     ) -> pa.RecordBatch:
         torch = import_torch("The gan generator")
         random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        known = None if given is None else split(self.parts, self.codec.encode(given))
         groups = np.empty((rows, len(self.parts)), np.int64)
         for start in range(0, rows if self.parts else 0, _CHUNK):
             end = min(start + _CHUNK, rows)
-            some = None if known is None else torch.from_numpy(known[start:end])
-            made = self.network.choose(end - start, some, self.settings.tries, random)
+            made = self.network.choose(end - start, self.settings.tries, random)
             groups[start:end] = made.numpy()
         codes = np.empty(groups.shape, np.int32)
         for i, one in enumerate(self.parts):
             codes[:, i] = one.from_position(groups[:, i], rng.random(rows))
-        return self.codec.decode(codes, self.schema, rng, given)
+        return self.codec.decode(codes, self.schema, rng)
 
     def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
         state, arrays = self.codec.state()
@@ -124,7 +122,7 @@ class FittedGan(Fitted):
 
 @dataclass(frozen=True, kw_only=True)
 class Gan(Generator):
-    """A conditional tabular GAN; rows can be completed from any of their columns.
+    """A tabular GAN.
 
     groups: classes of a column, about; what is finer is drawn from the rows of the class.
     noise, width, depth: the numbers a row is made from, and the size of each network.
@@ -140,10 +138,10 @@ class Gan(Generator):
     depth: int = 2
     penalty: float = 0.1
     moments: float = 10.0
-    tries: int = 4
+    tries: int = 8
     cell_rows: int = 10
     max_rows: int = 200_000
-    training: Training = field(default=Training(epochs=100, batch=256, patience=8))
+    training: Training = field(default=Training(epochs=60, batch=256, patience=40, rate=2e-3))
     name: ClassVar[str] = "gan"
     fitted: ClassVar[type[Fitted]] = FittedGan
 
@@ -206,7 +204,7 @@ class Gan(Generator):
 
         torch = import_torch("The gan generator")
         rows = len(groups)
-        training = replace(self.training, batch=min(self.training.batch, max(32, rows // 4)))
+        training = replace(self.training, batch=min(self.training.batch, max(32, rows // 16)))
         with seeded(rng):
             made = _gan_net.Made(classes, self.sizes())
         if not classes.count > classes.columns:  # every column is constant
@@ -217,7 +215,7 @@ class Gan(Generator):
             return _gan_net.Duel(groups, classes, sizes, weights, training, device)
 
         pair, _ = train(duel, rows, training, rng, progress, key=key)
-        judged = replace(training, epochs=30, patience=4, checkpoint=None)
+        judged = replace(training, epochs=10, patience=3, rate=1e-3, checkpoint=None)
 
         def trial(device: Any) -> Any:
             numbers = torch.from_numpy(groups) + classes.first[:-1]
@@ -227,7 +225,7 @@ class Gan(Generator):
         made.judge, _ = train(trial, rows, judged, rng, key=key)
         made.maker = pair.mean.cpu()
         with seeded(rng):
-            made.eval().rake(self.tries, min(max(10 * rows, 1_000), 20_000))
+            made.eval().rake(self.tries, min(max(2 * rows, 1_000), 20_000))
         return made
 
 
