@@ -25,6 +25,7 @@ GENERATORS: dict[str, str] = {
     "copula": "geurim.generators.copula:Copula",
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
+    "gan": "geurim.generators.gan:Gan",
     "resample": "geurim.generators.resample:Resample",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
