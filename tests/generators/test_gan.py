@@ -17,7 +17,7 @@ import pytest
 
 from geurim.analyze import analyze
 from geurim.contract import Source
-from geurim.errors import DataError, SettingError
+from geurim.errors import DataError, MissingExtra, SettingError
 from geurim.generators._training import Training
 from geurim.generators.gan import FittedGan, Gan
 from geurim.testing import source_of
@@ -137,6 +137,12 @@ def test_a_profile_alone_and_no_rows_are_refused() -> None:
     empty = source_of(ring(50).slice(0, 0))
     with pytest.raises(DataError, match="no rows"):
         Gan().fit(empty, analyze(source), np.random.default_rng(0))
+
+
+def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtra, match=r"gan.*geurim\[torch\]"):
+        fit(source_of(ring(100)))
 
 
 def test_settings_come_back_from_a_model_file() -> None:

@@ -3,6 +3,8 @@
 After Xu et al. 2019 (CTGAN): each column is a class, numbers by mode-specific normalization, whose
 modes here are quantiles and repeated values. What is different, and why:
 
+- the maker starts as a Gaussian copula of the classes, in closed form, and learns what a copula
+  cannot say: so few rows are enough for what goes together by rank.
 - the critic compares each real row with one made, with zero-centred penalties on both sides
   (Huang et al. 2024, R3GAN), which does not drop modes; CTGAN packs ten rows for that (PacGAN).
 - classes are drawn, and gradients go straight through (Bengio et al. 2013): the critic never sees
@@ -13,14 +15,16 @@ modes here are quantiles and repeated values. What is different, and why:
   made ones; the best epoch is the one in which it fails most.
 - no column is given to the networks: rows are completed by trying until one fits.
 - of `tries` rows made, one is kept, in proportion to how much likelier a judge finds it among real
-  rows (Azadi et al. 2019, discriminator rejection sampling), raked to the real shares of classes.
+  rows (Azadi et al. 2019, discriminator rejection sampling), as far as rows held out show that it
+  can be trusted, and raked to the real shares of classes.
 
-Not for tables of a few hundred rows, nor where time counts: `trees` are better there. No privacy
-proof goes with it. Needs the extra `torch`.
+Not where time counts: `trees` are faster and closer. No privacy proof goes with it.
+Needs the extra `torch`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -52,7 +56,9 @@ from geurim.generators._training import (
 )
 from geurim.generators.trees import thin
 
-_CHUNK = 4_096  # rows made at once
+# All epochs are made of a table between these numbers of rows. Of fewer the critic would soon know
+# them by heart; of more, each pass teaches more.
+_FEW, _MANY = 10_000, 40_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,13 +78,7 @@ class FittedGan(Fitted):
     def draw(
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None
     ) -> pa.RecordBatch:
-        torch = import_torch("The gan generator")
-        random = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        groups = np.empty((rows, len(self.parts)), np.int64)
-        for start in range(0, rows if self.parts else 0, _CHUNK):
-            end = min(start + _CHUNK, rows)
-            made = self.network.choose(end - start, self.settings.tries, random)
-            groups[start:end] = made.numpy()
+        groups = self.network.draw(rows, self.settings.tries, rng)
         codes = np.empty(groups.shape, np.int32)
         for i, one in enumerate(self.parts):
             codes[:, i] = one.from_position(groups[:, i], rng.random(rows))
@@ -101,14 +101,13 @@ class FittedGan(Fitted):
         arrays: dict[str, np.ndarray],
     ) -> FittedGan:
         import_torch("The gan generator")
-        from geurim.generators import _gan_net
-
-        training = Training(**state["settings"].pop("training"))
-        settings = Gan(**state["settings"], training=training)
+        settings = Gan(
+            **{**state["settings"], "training": Training(**state["settings"]["training"])}
+        )
         codec = Codec.from_state(schema, state["codec"], part(arrays, "codec/"))
         parts = _parts.from_state(len(codec.names), part(arrays, "parts/"))
         with seeded(np.random.default_rng(0)):
-            network = _gan_net.Made(classes_of(codec, parts), settings.sizes())
+            network = settings.untrained(codec, parts)
         return cls(
             schema=schema,
             lineage=lineage,
@@ -138,7 +137,7 @@ class Gan(Generator):
     depth: int = 2
     penalty: float = 0.1
     moments: float = 10.0
-    tries: int = 8
+    tries: int = 4
     cell_rows: int = 10
     max_rows: int = 200_000
     training: Training = field(default=Training(epochs=60, batch=256, patience=40, rate=2e-3))
@@ -179,6 +178,10 @@ class Gan(Generator):
         most = min(self.groups, max(8, int(len(codes) ** 0.5 / 2)))
         parts = _parts.learn(codec, codes, most)
         lineage = Lineage.made(repr(self), parents=(source.lineage,))
+        with seeded(rng):
+            network = self.untrained(codec, parts)
+        if network.classes.count > network.classes.columns:  # else every column is constant
+            network = self._learn(network, parts, codes, rng, progress, lineage.digest)
         return FittedGan(
             schema=source.schema,
             lineage=lineage,
@@ -186,76 +189,41 @@ class Gan(Generator):
             settings=self,
             codec=codec,
             parts=parts,
-            network=self._learn(
-                classes_of(codec, parts), split(parts, codes), rng, progress, lineage.digest
-            ),
+            network=network.eval(),
         )
+
+    def untrained(self, codec: Codec, parts: tuple[Parts, ...]) -> Any:
+        """The networks for a table, before they learned."""
+        from geurim.generators import _classes_net, _gan_net, _judge_net
+
+        classes = _classes_net.classes_of(codec, parts)
+        return _judge_net.Judged(classes, _gan_net.Maker(classes, *self.sizes()), *self.sizes()[1:])
 
     def _learn(
         self,
-        classes: Any,
-        groups: np.ndarray,
+        network: Any,
+        parts: tuple[Parts, ...],
+        codes: np.ndarray,
         rng: np.random.Generator,
         progress: Progress,
         key: str,
     ) -> Any:
-        """The networks, from the groups (N, C) of the rows."""
-        from geurim.generators import _gan_net
+        """The networks as codes (N, C) of the rows teach them."""
+        from geurim.generators import _classes_net, _gan_net, _judge_net
 
-        torch = import_torch("The gan generator")
-        rows = len(groups)
-        training = replace(self.training, batch=min(self.training.batch, max(32, rows // 16)))
-        with seeded(rng):
-            made = _gan_net.Made(classes, self.sizes())
-        if not classes.count > classes.columns:  # every column is constant
-            return made.eval()
+        groups, rows = _classes_net.split(parts, codes), len(codes)
+        training = replace(
+            self.training,
+            batch=min(self.training.batch, max(32, rows // 8)),
+            epochs=math.ceil(self.training.epochs * min(1.0, rows / _FEW, _MANY / rows)),
+        )
 
         def duel(device: Any) -> Any:
             sizes, weights = self.sizes(), (self.penalty, self.moments)
-            return _gan_net.Duel(groups, classes, sizes, weights, training, device)
+            return _gan_net.Duel(groups, network.classes, sizes, weights, training, device)
 
         pair, _ = train(duel, rows, training, rng, progress, key=key)
-        judged = replace(training, epochs=10, patience=3, rate=1e-3, checkpoint=None)
-
-        def trial(device: Any) -> Any:
-            numbers = torch.from_numpy(groups) + classes.first[:-1]
-            maker = pair.mean.to(device)
-            return _gan_net.Trial(numbers.to(device), classes.to(device), maker, self.sizes())
-
-        made.judge, _ = train(trial, rows, judged, rng, key=key)
-        made.maker = pair.mean.cpu()
-        with seeded(rng):
-            made.eval().rake(self.tries, min(max(2 * rows, 1_000), 20_000))
-        return made
-
-
-def split(parts: tuple[Parts, ...], codes: np.ndarray) -> np.ndarray:
-    """Groups (N, C) int64 of codes (N, C); -1 where the code is."""
-    groups = np.empty(codes.shape, np.int64)
-    for i, one in enumerate(parts):
-        groups[:, i] = one.split(codes[:, i])[0]
-    return groups
-
-
-def classes_of(codec: Codec, parts: tuple[Parts, ...]) -> Any:
-    """The groups of all columns as the classes that networks see."""
-    from geurim.generators import _gan_net
-
-    ranks = [_ranks(s, p) for s, p in zip(codec.scales.values(), parts, strict=True)]
-    return _gan_net.Classes.of(
-        [p.groups for p in parts],
-        np.concatenate([np.empty(0), *ranks]),
-        np.concatenate([np.empty(0), *(p.shares() for p in parts)]),
-    )
-
-
-def _ranks(scale: codecs.Scale, one: Parts) -> np.ndarray:
-    """Where each group lies by its rows (groups,), in (0, 1); NaN where there is no such order."""
-    if not scale.own.ordered:
-        return np.full(one.groups, np.nan)
-    share = one.shares()
-    ranks = np.cumsum(share) - share / 2
-    ends = [(scale.own, scale.size - 1), (scale.residual, scale.size - scale.own.size - 1)]
-    missing = [code for levels, code in ends if levels is not None and levels.missing]
-    ranks[one.split(np.array(missing, np.int64))[0]] = np.nan
-    return np.asarray(ranks)
+        sizes = self.sizes()[1:]
+        return _judge_net.judged(
+            network.classes, pair.mean, groups, sizes, self.tries, training, rng, key
+        )
