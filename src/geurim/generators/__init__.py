@@ -26,6 +26,7 @@ GENERATORS: dict[str, str] = {
     "diffusion": "geurim.generators.diffusion:Diffusion",
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
+    "gan": "geurim.generators.gan:Gan",
     "resample": "geurim.generators.resample:Resample",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
