@@ -117,7 +117,7 @@ def test_weights_do_not_heed_givens_that_were_shuffled() -> None:
 
 
 def test_chances_of_all_codes_sum_to_one(fitted: FittedAutoregressive) -> None:
-    model, rng = fitted._chain.model, testing.stream(9)
+    model, rng = fitted.chain.model, testing.stream(9)
     total = rng.standard_normal((20, model.width)).astype(np.float32)
     for i, size in enumerate(fitted.codec.sizes):
         chances = [np.exp(model.chance(total, i, np.full(20, c))) for c in range(size)]

@@ -102,11 +102,12 @@ def test_no_column_sees_itself_or_what_is_revealed_after_it() -> None:
     import torch
 
     from geurim import codec
+    from geurim.generators import _autoregressive_net
     from geurim.generators import _diffusion_net as net
 
     table = clusters(100)
     coded, codes = codec.learn(table)
-    model = fit(table, Diffusion(training=QUICK))._chain.model
+    model = fit(table, Diffusion(training=QUICK)).chain.model
     with seeded(testing.stream(1)):
         network = net.Masked(list(model.before), list(model.after), [[], [], []], 64, 32, 0.0)
     codes = np.concatenate([codes[:1]] * 2)
@@ -114,7 +115,7 @@ def test_no_column_sees_itself_or_what_is_revealed_after_it() -> None:
     for changed in range(3):
         codes[1] = codes[0]
         codes[1, changed] = (codes[0, changed] + 1) % coded.sizes[changed]
-        rows = net.rows_of(model, codes, codes, torch.device("cpu"))
+        rows = _autoregressive_net.rows_of(model, codes, codes, torch.device("cpu"))
         batch = [{k: v[i] for k, v in rows.items()} for i in range(3)]
         for given, order in ((place, [1, 0, 2]), (place[:0], [0, 1, 2])):
             one, other = network.hidden(batch, given).transpose(0, 1)

@@ -24,9 +24,9 @@ GENERATORS: dict[str, str] = {
     "autoregressive": "geurim.generators.autoregressive:Autoregressive",
     "copula": "geurim.generators.copula:Copula",
     "diffusion": "geurim.generators.diffusion:Diffusion",
+    "gan": "geurim.generators.gan:Gan",
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
-    "gan": "geurim.generators.gan:Gan",
     "resample": "geurim.generators.resample:Resample",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""

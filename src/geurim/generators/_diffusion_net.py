@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from geurim.generators._autoregressive_net import Network, Row, Task, rows_of, torch
+from geurim.generators._autoregressive_net import Network, Row, Task, torch
 from geurim.generators._conditionals import Seen
 
 _PAIRS = 2**24  # pairs of columns at once, over all rows
-
-__all__ = ["Masked", "Reveal", "rows_of"]
 
 
 class Masked(Network):
