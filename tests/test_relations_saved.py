@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,11 +16,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 
 import geurim
+from geurim.cli import main
 from geurim.contract import Fitted
-from geurim.errors import ModelFileError
-from geurim.relations import Database, FittedDatabase, fit_database, read_database
+from geurim.errors import ModelFileError, SettingError
+from geurim.relations import (
+    Database,
+    FittedDatabase,
+    fit_database,
+    read_database,
+    write_database,
+)
 from geurim.relations.rows import settle
 from relations_databases import circle, flights, shop, tenants
 
@@ -195,3 +204,140 @@ def test_a_foreign_table_is_refused(part: str, saved: bytes, tmp_path: Path) -> 
 def test_the_model_of_a_table_is_loaded_as_ever(tmp_path: Path) -> None:
     fitted = geurim.fit(pa.table({"a": range(50)}), seed=1)
     assert isinstance(geurim.load(geurim.save(fitted, tmp_path / "t")), Fitted)
+
+
+def test_steps_for_one_table_refuse_the_model_of_a_database() -> None:
+    fitted: Any = fitted_on(*circle())
+    with pytest.raises(SettingError, match=r"FittedDatabase.*own sample\(scale\)"):
+        geurim.sample(fitted, 10)
+    with pytest.raises(SettingError, match="FittedDatabase was given"):
+        geurim.impute(pa.table({"a": [1, None]}), fitted)
+
+
+# The command line
+
+
+def run(*words: str | Path, code: int = 0) -> str:
+    """What a command says, on both channels, in one line."""
+    done = CliRunner().invoke(main, [str(w) for w in words])
+    assert done.exit_code == code, done.output
+    return " ".join(done.output.split())
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with shop.db, shop.geurim and, of one of its tables, line.geurim."""
+    folder = tmp_path_factory.mktemp("models")
+    shop(folder / "shop.db", customers=80)
+    fit = ("fit", folder / "shop.db", "--seed", "7", "-o")
+    said = run(*fit, folder / "shop.geurim", "--keep", "country")
+    assert "kept as it is" in said and "real rows of the kept tables: country." in said
+    assert "photo" in said and "--keep tag" in said and "learned from 11 tables" in said
+    run(*fit, folder / "line.geurim", "--table", "line")
+    return folder
+
+
+def test_fit_then_sample_makes_the_database_that_generate_makes(models: Path) -> None:
+    twin, seeds = models / "twin.db", ("--seed", "7", "--scale", "2")
+    said = run("sample", models / "shop.geurim", *seeds, "-o", f"sqlite:///{twin}")
+    assert "product 150 300" in said and "11 tables" in said and "kept as it is" in said
+    once = f"sqlite:///{models}/once.db"
+    CliRunner().invoke(main, ["generate", str(models / "shop.db"), "-o", once, "--keep", "country",
+                              *seeds])  # fmt: skip
+    first, second = (as_tables(read_database(models / f"{n}.db")) for n in ("twin", "once"))
+    assert len(first) == 11 and all(first[t].equals(second[t]) for t in first)
+    with sqlite3.connect(twin) as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()
+
+
+@pytest.mark.parametrize("form", ["folder", "duckdb"])
+def test_a_sampled_database_goes_where_generated_ones_go(
+    form: str, models: Path, tmp_path: Path
+) -> None:
+    to = str(tmp_path / "twin")
+    if form == "duckdb":
+        pytest.importorskip("duckdb")
+        to = f"duckdb:///{tmp_path}/twin.duckdb"
+    sample = ("sample", models / "shop.geurim", "--seed", "7", "-o", to)
+    run(*sample)
+    back = read_database(to)
+    assert back.tables["product"].rows == 150
+    assert back.of("parcel").foreign[0].columns == ("order_id", "no")
+    assert "verwrite" in run(*sample, code=2)
+    run(*sample, "--overwrite")
+
+
+@pytest.mark.parametrize(
+    "model,option,told",
+    [
+        ("shop", ("--rows", "10"), "--rows cannot be used with the model of a whole database"),
+        ("shop", ("--where", "x > 1"), "--where cannot be used with the model of a whole database"),
+        ("shop", ("--given", "x.csv"), "--given cannot be used with the model of a whole"),
+        ("shop", ("--balance", "x=uniform"), "--balance cannot be used with the model of a whole"),
+        ("shop", ("--workers", "2"), "give --scale"),
+        ("shop", ("--to-table", "t"), "give --scale"),
+        ("shop", ("--scale", "0"), "--scale"),
+        ("line", ("--scale", "2"), "--scale cannot be used with the model of one table: give"),
+        ("line", (), "Give --rows"),
+    ],
+)
+def test_what_a_model_cannot_do_is_refused_with_what_to_do(
+    model: str, option: tuple[str, ...], told: str, models: Path, tmp_path: Path
+) -> None:
+    to = f"sqlite:///{tmp_path}/x.db"
+    assert told in run("sample", models / f"{model}.geurim", *option, "-o", to, code=2)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "options,told",
+    [
+        (("--generator", "copula"), "--generator cannot be used for a whole database: name a"),
+        (("--time", "day"), "--time cannot be used for a whole database"),
+        (("--constraint", "found"), "--constraint cannot be used for a whole database"),
+        (("--table", "line", "--keep", "tag"), "--keep cannot be used but for a database of"),
+        (("--keep", "nothing"), "There is no table 'nothing' to keep"),
+    ],
+)
+def test_what_fit_cannot_do_is_refused_and_leaves_nothing(
+    options: tuple[str, ...], told: str, models: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "m.geurim"
+    assert told in run("fit", models / "shop.db", *options, "-o", model, code=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_dangling_references_are_refused_or_kept_as_fit_is_told(tmp_path: Path) -> None:
+    held, said = flights()
+    data, model = tmp_path / "air", tmp_path / "air.geurim"
+    write_database(read_database(held, schema={"tables": said}), data)
+    assert "flight.plane" in run("fit", data, "--dangling", "refuse", "-o", model, code=2)
+    assert "name no row of plane" in run("fit", data, "--seed", "1", "-o", model)
+    run("sample", model, "--seed", "2", "-o", tmp_path / "twin")
+    assert read_database(tmp_path / "twin").tables["bag"].rows
+
+
+def test_the_only_table_of_a_database_is_learned_as_a_table(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "one.db") as connection:
+        connection.execute("CREATE TABLE t (a INTEGER)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(i % 7,) for i in range(80)])
+    connection.close()
+    run("fit", tmp_path / "one.db", "-o", tmp_path / "one.geurim")
+    assert isinstance(geurim.load(tmp_path / "one.geurim"), Fitted)
+
+
+def test_a_database_never_goes_into_a_folder_named_like_a_file(
+    models: Path, tmp_path: Path
+) -> None:
+    for name in ("twin.db", "twin.sqlite", "twin.parquet"):
+        said = run("sample", models / "shop.geurim", "-o", tmp_path / name, code=2)
+        assert "sqlite:///" in said and "folder" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_database_that_cannot_be_opened_is_named(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"SQLite format 3\0 and no more")
+    assert "x.db" in run("fit", tmp_path / "x.db", "-o", tmp_path / "m", code=2)
+    sample = ("sample", models / "shop.geurim", "-o")
+    assert "x.db" in run(*sample, f"sqlite:///{tmp_path}/x.db", code=2)

@@ -159,7 +159,7 @@ def test_a_folder_with_other_files_is_never_replaced(made: Database, tmp_path: P
     with pytest.raises(SettingError, match="Unknown kind of file"):
         write_database(made, tmp_path / "out", files=".xlsx")
     with pytest.raises(NotFound, match="Make it first"):
-        check_target(made, f"sqlite:///{tmp_path}/no/x.db", overwrite=False)
+        check_target(made.tables, f"sqlite:///{tmp_path}/no/x.db", overwrite=False)
 
 
 def test_a_folder_of_csv_files_goes_in_and_out(made: Database, tmp_path: Path) -> None:
