@@ -30,7 +30,7 @@ from geurim.relations import (
     write_database,
 )
 from geurim.relations.rows import settle
-from relations_databases import circle, flights, shop, tenants
+from relations_databases import circle, flights, link, shop, tenants
 
 
 def fitted_shop(folder: Path) -> FittedDatabase:
@@ -137,6 +137,31 @@ def test_only_kept_tables_have_their_rows_in_the_file(tmp_path: Path) -> None:
     assert b"Land KR" in content
     assert not any(b"user%d@mail" % i in content for i in range(1, 150))
     assert not any(b"Person %d" % i in content for i in range(1, 41))
+
+
+def test_what_children_repeat_of_their_parent_is_not_in_the_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    tier = [f"tier {i:03d}" if i < 50 else "plain" for i in range(150)]
+    whose = np.sort(np.append(np.arange(150).repeat(15), rng.integers(0, 150, 400)))
+    held = {
+        "customer": pa.table({"id": range(150), "lot": [f"lot-{i:03d}-x" for i in range(150)],
+                              "tier": tier}),
+        "order": pa.table({"id": range(len(whose)), "customer": whose,
+                           "ship": [f"lot-{i:03d}-x" for i in whose],
+                           "paid": (rng.random(len(whose)) + (whose < 50)).round(2)}),
+    }  # fmt: skip
+    said = {
+        "customer": {"primary_key": ["id"]},
+        "order": {"primary_key": ["id"], "foreign_keys": [link("customer", "customer")]},
+    }
+    fitted = fitted_on(held, said)
+    assert fitted.models["order"].copied == {"ship": "lot"}
+    geurim.save(fitted, tmp_path / "m.geurim")
+    with zipfile.ZipFile(tmp_path / "m.geurim") as archive:
+        content = b"".join(archive.read(n) for n in archive.namelist())
+    assert b"plain" in content
+    assert not [i for i in range(150) if f"lot-{i:03d}-x".encode() in content]
+    assert not [i for i in range(50) if f"tier {i:03d}".encode() in content]
 
 
 def refusal(content: bytes, tmp_path: Path) -> str:

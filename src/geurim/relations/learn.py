@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from geurim.generators.anew import Anew
 from geurim.generators.trees import FittedTrees, Trees
 from geurim.levels import learn as learn_levels
 from geurim.relations import plan as planning
-from geurim.relations.context import CONTEXT, Coarse, summaries, telling, told
+from geurim.relations.context import CONTEXT, Coarse, common, summaries, telling, told
 from geurim.relations.keys import Database, ForeignKey
 from geurim.relations.model import NOWHERE, SMALL, Kind, Series, TableModel
 from geurim.relations.plan import Link, Plan
@@ -72,7 +72,7 @@ class Learner:
             if link.how == "self":
                 frame[f"d:{link.key.text}"] = self._depth(table, link)
         frame |= self._latent(table)
-        self.frames[table] = frame | {f"c:{n}": whole(rows[n]) for n in copied}
+        self.frames[table] = self._shown(table, frame | {f"c:{n}": whole(rows[n]) for n in copied})
         if table in self.keep:
             return replace(
                 model,
@@ -83,11 +83,12 @@ class Learner:
                 anew=Anew.plan(profile, self._source(table), rng),
             )
         given = self._context(table, owner, [*own.values(), *_counts(frame)])
+        held = _without(profile, copied)
         model = replace(
             model,
-            profile=profile,
+            profile=held,
             anew=Anew.plan(profile, self._source(table), rng),
-            learned=self._trees(table, given, frame, profile, rng),
+            learned=self._trees(table, given, frame, held, rng),
             copied=copied,
             kinds=kinds,
             series=series,
@@ -106,7 +107,7 @@ class Learner:
                 lost=float((owned == DANGLING).mean()),
             )
         if rows.num_rows <= SMALL:
-            coarse = {n: Coarse.of(c, 12) for n, c in frame.items() if n.startswith("c:")}
+            coarse = {n: Coarse.of(common(c), 12) for n, c in own.items()}
             codes = {n: c.codes(frame[n]) for n, c in coarse.items()}
             weight = self._worth(table, codes)
             model = replace(model, coarse=coarse, prototypes=codes, worth=weight)
@@ -150,6 +151,8 @@ class Learner:
         return found.with_metadata(notes)
 
     def _profile(self, table: str) -> Profile:
+        if table in self.profiles:
+            return self.profiles[table]
         source = self._source(table)
         if not len(source.schema):
             profile = Profile(
@@ -210,7 +213,11 @@ class Learner:
             return self.frames[table]
         profile = self._profile(table)
         names = [n for n in profile.schema.names if profile.columns[n]["role"] in LEARNED]
-        return {f"c:{n}": whole(self.rows[table][n]) for n in names}
+        return self._shown(table, {f"c:{n}": whole(self.rows[table][n]) for n in names})
+
+    def _shown(self, table: str, frame: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        """What other tables learn of this one: of a kept table all, of others what comes out."""
+        return frame if table in self.keep else {n: common(c) for n, c in frame.items()}
 
     def _kinds(self, table: str, key: ForeignKey, kind: Kind) -> pa.Array:
         """The kind of the row that each row names: missing without a reference."""
@@ -264,18 +271,23 @@ class Learner:
         return found
 
     def _learnable(self, table: str) -> dict[str, pa.Array]:
-        """The columns of a child that could be summed up: no keys, no names, no texts."""
-        keys = self.database.of(table)
-        out = {c for s in keys.sets for c in s} | {c for k in keys.foreign for c in k.columns}
+        """The columns of a child that could be summed up: no keys, no names, no texts, and none
+        that are the owner's.
+        """
+        rows, owner = self.rows[table], self.plan.owner(table)
+        if not rows.num_rows:
+            return {}
+        profile = self._profile(table)
+        out = {c for s in self.database.of(table).sets for c in s}
+        out |= set(self._copied(table, owner.key, profile)) if owner else set()
         found = {}
-        for item in self.rows[table].schema:
-            text = pa.types.is_string(item.type)
-            column = self.rows[table][item.name]
-            if item.name in out or column.null_count == len(column):
+        for name, item in profile.columns.items():
+            text = pa.types.is_string(rows.schema.field(name).type)
+            if name in out or item["role"] not in LEARNED or rows[name].null_count == len(rows):
                 continue
-            if text and pc.count_distinct(column.slice(0, 20_000)).as_py() > 200:
+            if text and pc.count_distinct(rows[name].slice(0, 20_000)).as_py() > 200:
                 continue
-            found[item.name] = whole(column)
+            found[name] = whole(rows[name])
         return found
 
     def _context(
@@ -353,6 +365,17 @@ class Learner:
         if owned is None or not len(rows):
             return False
         return bool((owned[rows] == owned[index[rows]]).mean() > 0.99)
+
+
+def _without(profile: Profile, copied: Collection[str]) -> Profile:
+    """A profile that names no value of the columns that are the owner's: a person's address stands
+    there as often as they have orders, and so looks frequent.
+    """
+    if not copied:
+        return profile
+    rest = {n: c for n, c in profile.columns.items() if n not in copied}
+    schema = pa.schema([profile.schema.field(n) for n in rest], profile.schema.metadata)
+    return replace(profile, schema=schema, columns=rest, dependence={}, rules=())
 
 
 def _counts(frame: Mapping[str, pa.Array]) -> list[pa.Array]:
