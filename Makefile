@@ -16,8 +16,9 @@ help:  ## show this list
 demo: $(CORE)  ## the main job on a real table: 1,000,000 synthetic rows, a report and a verdict
 	$(PY) examples/demo.py
 
+# Two processes of one thread each: what they start (servers, databases, models) has its own ports.
 test: $(DEV)  ## the quick tests
-	$(PY) -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(DEV)  ## the tests that take minutes, a fresh core install among them
 	$(PY) -m pytest -m slow

@@ -752,6 +752,11 @@ def _generate_from_data(
     run.say(f"Learned from {result.training:,} real rows, held out {result.holdout:,}.{few}")
     run.say(f"Rows:   {result.data} ({rows:,} rows)")
     run.say(f"Report: {result.page}")
+    if generator == "private":
+        run.say(
+            "Only the rows and the model are private: the report and the profile were measured on "
+            "real rows. Do not pass them on."
+        )
     run.say(f"Took {run.took()}: {seconds}")
     return _judge(run, result.report, None)
 

@@ -23,8 +23,10 @@ GENERATORS: dict[str, str] = {
     "trees": "geurim.generators.trees:Trees",
     "autoregressive": "geurim.generators.autoregressive:Autoregressive",
     "copula": "geurim.generators.copula:Copula",
+    "diffusion": "geurim.generators.diffusion:Diffusion",
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
+    "gan": "geurim.generators.gan:Gan",
     "resample": "geurim.generators.resample:Resample",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""

@@ -1,4 +1,4 @@
-"""Rows drawn along the chain of the autoregressive generator, with any columns given.
+"""Rows drawn along the chain of `autoregressive` or `diffusion`, with any columns given.
 
 Given columns that stand after ones to be drawn are evidence on these. The network learned what
 columns are given some of those after them; but it learned the chain itself better. So several

@@ -1,4 +1,4 @@
-"""Drawing from the autoregressive generator's network with NumPy: any column given any others.
+"""Drawing from the autoregressive and diffusion networks with NumPy: any column given any others.
 
 `Seen` is a column as the network sees it, both while it learns and here. `Conditionals` holds the
 weights by the names that the network gives them.
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from numpy.polynomial import legendre
 
-from geurim.generators._parts import Parts
+from geurim.codec import Codec, Scale
+from geurim.generators._parts import Parts, learn
 
 CURVES = 5  # polynomials along an axis
 _CHUNK = 2_048  # rows at once, whose sums then stay in the processor's cache
@@ -235,3 +237,27 @@ def _log_share(logits: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     total = np.exp(logits - top[:, None]).sum(1)
     found = logits[np.arange(len(logits)), chosen] - top - np.log(total)
     return np.asarray(found.astype(np.float64))
+
+
+def see(scales: list[Scale], parts: tuple[Parts, ...]) -> tuple[Seen, ...]:
+    """The columns as a network sees them; what lies on one axis is of the scale's main levels."""
+    found = []
+    for scale, p in zip(scales, parts, strict=True):
+        main = scale.own if scale.residual is None else scale.residual
+        code = p.order[p.first[:-1]]
+        axis = (code < main.size - main.missing) & scale.own.ordered
+        found.append(Seen(parts=p, ordered=scale.own.ordered, axis=axis))
+    return tuple(found)
+
+
+def learn_own(
+    coded: Codec, codes: np.ndarray, parts: tuple[Parts, ...], table: pa.Table, most: int
+) -> tuple[tuple[Parts, ...], np.ndarray]:
+    """The parts of every column's own scale, and the codes (N, C) on it."""
+    found, own_codes = list(parts), codes.copy()
+    for i, (name, scale) in enumerate(coded.scales.items()):
+        if scale.base is not None:
+            own_codes[:, i] = scale.own.encode(table[name])
+            alone = Codec(scales={name: Scale(own=scale.own)}, clocks=frozenset())
+            (found[i],) = learn(alone, own_codes[:, [i]], most)
+    return tuple(found), own_codes

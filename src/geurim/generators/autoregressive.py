@@ -29,7 +29,7 @@ from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress,
 from geurim.errors import DataError, SettingError
 from geurim.generators import _parts
 from geurim.generators._chain import Chain
-from geurim.generators._conditionals import Conditionals, Seen
+from geurim.generators._conditionals import Conditionals, learn_own, see
 from geurim.generators._parts import Parts
 from geurim.generators._training import Training, import_torch, to_arrays, train
 from geurim.generators.trees import thin
@@ -58,7 +58,7 @@ class FittedAutoregressive(Fitted):
     def _chain(self) -> Chain:
         scales = list(self.codec.scales.values())
         own = [Scale(own=s.own) for s in scales]
-        before, after = _seen(scales, self.parts), _seen(own, self.own)
+        before, after = see(scales, self.parts), see(own, self.own)
         model = Conditionals(before=before, after=after, weights=self.weights)
         return Chain(codec=self.codec, parts=self.parts, model=model)
 
@@ -175,7 +175,7 @@ class Autoregressive(Generator):
         coded, codes = codec.learn(table, self.cell_rows)
         most = int(np.clip(table.num_rows**0.5 / 2, *_GROUPS))
         parts = _parts.learn(coded, codes, most)
-        own, own_codes = _own(coded, codes, parts, table, most)
+        own, own_codes = learn_own(coded, codes, parts, table, most)
         fitted = FittedAutoregressive(
             schema=source.schema,
             lineage=Lineage.made(repr(self), parents=(source.lineage,)),
@@ -221,27 +221,3 @@ class Autoregressive(Generator):
 
         pair, _ = train(build, count, training, rng, progress, key=key)
         return to_arrays(pair.mean.folded(), "")
-
-
-def _seen(scales: list[Scale], parts: tuple[Parts, ...]) -> tuple[Seen, ...]:
-    """The columns as a network sees them; what lies on one axis is of the scale's main levels."""
-    found = []
-    for scale, p in zip(scales, parts, strict=True):
-        main = scale.own if scale.residual is None else scale.residual
-        code = p.order[p.first[:-1]]
-        axis = (code < main.size - main.missing) & scale.own.ordered
-        found.append(Seen(parts=p, ordered=scale.own.ordered, axis=axis))
-    return tuple(found)
-
-
-def _own(
-    coded: Codec, codes: np.ndarray, parts: tuple[Parts, ...], table: pa.Table, most: int
-) -> tuple[tuple[Parts, ...], np.ndarray]:
-    """The parts of every column's own scale, and the codes (N, C) on it."""
-    found, own_codes = list(parts), codes.copy()
-    for i, (name, scale) in enumerate(coded.scales.items()):
-        if scale.base is not None:
-            own_codes[:, i] = scale.own.encode(table[name])
-            alone = Codec(scales={name: Scale(own=scale.own)}, clocks=frozenset())
-            (found[i],) = _parts.learn(alone, own_codes[:, [i]], most)
-    return tuple(found), own_codes

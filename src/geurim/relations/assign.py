@@ -198,7 +198,8 @@ def matched(
     """A prototype for each made row: the nearest one, each used about as often as another.
 
     `wanted`: each column's codes (N,) of the rows made; `offered`: those (M,) of the prototypes;
-    `worth`: each column's weight. Both are few; the best pair is taken, then the next best.
+    `worth`: each column's weight. Both are few; the best pair is taken, then the next best, and
+    rows trade their prototypes while two of them gain by it.
     """
     rows, many = len(wanted[0]), len(offered[0])
     if rows * many > 1_000_000:
@@ -215,4 +216,19 @@ def matched(
         if found[row] < 0 and room[prototype]:
             found[row] = prototype
             room[prototype] -= 1
+    return _traded(apart, found)
+
+
+def _traded(apart: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Prototypes (N,) after all trades between two rows that bring both together nearer."""
+    rows = np.arange(len(found))
+    for _ in rows:
+        other = apart[:, found]  # (N, N): each row with the prototype of each other
+        own = other[rows, rows]
+        gain = own[:, None] + own[None, :] - other - other.T
+        best = gain.argmax(1)
+        mutual = rows[(best[best] == rows) & (rows < best) & (gain[rows, best] > 1e-9)]
+        if not len(mutual):
+            break
+        found[mutual], found[best[mutual]] = found[best[mutual]], found[mutual]
     return found

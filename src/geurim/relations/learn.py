@@ -107,10 +107,10 @@ class Learner:
                 lost=float((owned == DANGLING).mean()),
             )
         if rows.num_rows <= SMALL:
-            coarse = {n: Coarse.of(common(c), 12) for n, c in own.items()}
+            coarse = {n: Coarse.of(common(c), SMALL) for n, c in own.items()}
             codes = {n: c.codes(frame[n]) for n, c in coarse.items()}
-            weight = self._worth(table, codes)
-            model = replace(model, coarse=coarse, prototypes=codes, worth=weight)
+            worth = self._worth(table, codes) if codes else {}
+            model = replace(model, coarse=coarse, prototypes=codes, worth=worth)
         return model
 
     def _source(self, table: str) -> Source:
@@ -230,20 +230,30 @@ class Learner:
         return found
 
     def _worth(self, table: str, codes: Mapping[str, np.ndarray]) -> dict[str, float]:
-        """How much each column of a small table says about the rows that name it."""
-        worth = dict.fromkeys(codes, 0.02)
+        """How much each column of a small table says about the rows that name it.
+
+        Beside the one that says most, a column is worth what it adds to that one: in a small table
+        nearly every column tells the rows apart.
+        """
+        pairs: list[tuple[np.ndarray, np.ndarray]] = []
         for child in self.plan.order:
             for link in self.plan.links[child]:
-                if link.key.table != table or link.how != "chosen":
-                    continue
-                rows = np.flatnonzero(self.index[child, link.key] >= 0)[:20_000]
-                if not len(rows):
-                    continue
-                up = self.index[child, link.key][rows]
-                for column in self._learnable(child).values():
-                    target = Coarse.of(column).codes(taken(column, rows))
-                    for name, own in codes.items():
-                        worth[name] += max(told(own[up], target), 0.0)
+                if link.key.table == table and link.how == "chosen":
+                    rows = np.flatnonzero(self.index[child, link.key] >= 0)[:20_000]
+                    up = self.index[child, link.key][rows]
+                    learned = self._learnable(child).values() if len(rows) else ()
+                    pairs += [(up, Coarse.of(c).codes(taken(c, rows))) for c in learned]
+
+        def says(own: np.ndarray) -> float:
+            return sum(max(told(own[up], target), 0.0) for up, target in pairs)
+
+        worth = {n: says(own) for n, own in codes.items()}
+        best = max(worth, key=lambda n: worth[n])
+        for name, own in codes.items():
+            if name != best:
+                both = np.unique(np.stack([codes[best], own]), axis=1, return_inverse=True)[1]
+                worth[name] = says(both.reshape(-1)) - worth[best]
+        worth = {n: max(w, 0.0) + 0.02 for n, w in worth.items()}
         return worth
 
     def _depth(self, table: str, link: Link) -> pa.Array:
