@@ -1,4 +1,4 @@
-"""A shop as a database, made for the tests: keys of every kind, and links that must survive."""
+"""Databases made for the tests: a shop with keys of every kind, and links that must survive."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 DDL = """
 CREATE TABLE country (code TEXT PRIMARY KEY, name TEXT NOT NULL, vat REAL NOT NULL);
@@ -94,3 +95,72 @@ def shop(path: Path, seed: int = 1, customers: int = 300) -> Path:
     connection.commit()
     connection.close()
     return path
+
+
+Held = dict[str, pa.Table]
+Said = dict[str, Any]
+
+
+def link(column: str, parent: str, key: str = "id") -> dict[str, Any]:
+    return {"columns": [column], "table": parent, "references": [key]}
+
+
+def circle() -> tuple[Held, Said]:
+    """Units with a head, who is a person of some unit."""
+    n = 60
+    rng = np.random.default_rng(0)
+    heads = [int(rng.integers(200)) if i % 3 else None for i in range(n)]
+    held = {
+        "unit": pa.table({"id": range(n), "head": pa.array(heads)}),
+        "person": pa.table({"id": range(200), "unit": rng.integers(0, n, 200)}),
+    }  # fmt: skip
+    said = {
+        "unit": {"primary_key": ["id"], "foreign_keys": [link("head", "person")]},
+        "person": {"primary_key": ["id"], "foreign_keys": [link("unit", "unit")]},
+    }
+    return held, said
+
+
+def tenants() -> tuple[Held, Said]:
+    """Keys of two columns that overlap in the tenant."""
+    rng = np.random.default_rng(0)
+    users = [(t, u) for t in range(30) for u in range(8)]
+    projects = [(t, p) for t in range(30) for p in range(5)]
+    tasks = [(t, int(rng.integers(8)), int(rng.integers(5))) for t in rng.integers(0, 30, 600)]
+    names = [("tenant", "user"), ("tenant", "project"), ("tenant", "user", "project")]
+    held = {
+        n: pa.table([list(map(int, c)) for c in zip(*r, strict=True)], names=list(k))
+        for n, r, k in zip(
+            ("users", "projects", "tasks"), (users, projects, tasks), names, strict=True
+        )
+    }
+    held["tenants"] = pa.table({"tenant": range(30)})
+    to = {"table": "tenants", "columns": ["tenant"], "references": ["tenant"]}
+    both = [["tenant", "user"], ["tenant", "project"]]
+    said = {
+        "tenants": {"primary_key": ["tenant"]},
+        "users": {"primary_key": both[0], "foreign_keys": [to]},
+        "projects": {"primary_key": both[1], "foreign_keys": [to]},
+        "tasks": {"foreign_keys": [
+            {"columns": both[0], "table": "users", "references": both[0]},
+            {"columns": both[1], "table": "projects", "references": both[1]},
+        ]},
+    }  # fmt: skip
+    return held, said
+
+
+def flights() -> tuple[Held, Said]:
+    """Flights, a fifth of them by planes that are not there."""
+    rng = np.random.default_rng(0)
+    names = [f"N{i:03d}" for i in range(50)]
+    held = {
+        "plane": pa.table({"id": names[:40], "seats": rng.integers(2, 9, 40)}),
+        "flight": pa.table({"id": range(500), "plane": rng.choice(names, 500)}),
+        "bag": pa.table({"flight": rng.integers(0, 500, 900), "kg": rng.random(900)}),
+    }  # fmt: skip
+    said = {
+        "plane": {"primary_key": ["id"]},
+        "flight": {"primary_key": ["id"], "foreign_keys": [link("plane", "plane")]},
+        "bag": {"foreign_keys": [link("flight", "flight")]},
+    }
+    return held, said

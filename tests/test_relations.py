@@ -24,7 +24,7 @@ from geurim.relations import (
     references,
 )
 from geurim.relations.rows import DANGLING, NONE, is_unique, settle
-from relations_databases import shop
+from relations_databases import circle, flights, link, shop, tenants
 
 
 @pytest.fixture(scope="module")
@@ -249,26 +249,12 @@ def test_wrong_settings_are_refused(real: Database, fitted: FittedDatabase) -> N
 # Odd shapes
 
 
-def link(column: str, parent: str, key: str = "id") -> dict[str, Any]:
-    return {"columns": [column], "table": parent, "references": [key]}
-
-
 def made_of(held: Mapping[str, pa.Table], said: Mapping[str, Any], scale: float = 1) -> Database:
     return fit_database(read_database(held, schema={"tables": said}), seed=1).sample(scale, seed=2)
 
 
 def test_tables_on_a_circle_are_made_and_joined() -> None:
-    n = 60
-    rng = np.random.default_rng(0)
-    heads = [int(rng.integers(200)) if i % 3 else None for i in range(n)]
-    held = {
-        "unit": pa.table({"id": range(n), "head": pa.array(heads)}),
-        "person": pa.table({"id": range(200), "unit": rng.integers(0, n, 200)}),
-    }  # fmt: skip
-    said = {
-        "unit": {"primary_key": ["id"], "foreign_keys": [link("head", "person")]},
-        "person": {"primary_key": ["id"], "foreign_keys": [link("unit", "unit")]},
-    }
+    held, said = circle()
     made = made_of(held, said, 2)
     assert broken(made) == []
     head = index_of(made, "unit", "person")
@@ -276,47 +262,14 @@ def test_tables_on_a_circle_are_made_and_joined() -> None:
 
 
 def test_keys_that_overlap_stay_with_their_tenant() -> None:
-    rng = np.random.default_rng(0)
-    users = [(t, u) for t in range(30) for u in range(8)]
-    projects = [(t, p) for t in range(30) for p in range(5)]
-    tasks = [(t, int(rng.integers(8)), int(rng.integers(5))) for t in rng.integers(0, 30, 600)]
-    names = [("tenant", "user"), ("tenant", "project"), ("tenant", "user", "project")]
-    held = {
-        n: pa.table([list(map(int, c)) for c in zip(*r, strict=True)], names=list(k))
-        for n, r, k in zip(
-            ("users", "projects", "tasks"), (users, projects, tasks), names, strict=True
-        )
-    }
-    held["tenants"] = pa.table({"tenant": range(30)})
-    to = {"table": "tenants", "columns": ["tenant"], "references": ["tenant"]}
-    both = [["tenant", "user"], ["tenant", "project"]]
-    said = {
-        "tenants": {"primary_key": ["tenant"]},
-        "users": {"primary_key": both[0], "foreign_keys": [to]},
-        "projects": {"primary_key": both[1], "foreign_keys": [to]},
-        "tasks": {"foreign_keys": [
-            {"columns": both[0], "table": "users", "references": both[0]},
-            {"columns": both[1], "table": "projects", "references": both[1]},
-        ]},
-    }  # fmt: skip
+    held, said = tenants()
     made = made_of(held, said)
     assert broken(made) == []
     assert abs((made.tables["tasks"].rows or 0) - 600) < 60
 
 
 def test_references_to_nothing_are_kept_dropped_or_refused_as_told() -> None:
-    rng = np.random.default_rng(0)
-    names = [f"N{i:03d}" for i in range(50)]
-    held = {
-        "plane": pa.table({"id": names[:40], "seats": rng.integers(2, 9, 40)}),
-        "flight": pa.table({"id": range(500), "plane": rng.choice(names, 500)}),
-        "bag": pa.table({"flight": rng.integers(0, 500, 900), "kg": rng.random(900)}),
-    }  # fmt: skip
-    said = {
-        "plane": {"primary_key": ["id"]},
-        "flight": {"primary_key": ["id"], "foreign_keys": [link("plane", "plane")]},
-        "bag": {"foreign_keys": [link("flight", "flight")]},
-    }
+    held, said = flights()
     database = read_database(held, schema={"tables": said})
     lost = int((index_of(database, "flight", "plane") == DANGLING).sum())
     assert lost > 50

@@ -27,7 +27,7 @@ from geurim.relations import (
     write_database,
 )
 from geurim.relations.rows import settle
-from relations_databases import shop
+from relations_databases import shop, tenants
 from test_databases import Server, start  # the same server is started for these tests
 
 __all__ = ["start"]
@@ -159,7 +159,7 @@ def test_a_folder_with_other_files_is_never_replaced(made: Database, tmp_path: P
     with pytest.raises(SettingError, match="Unknown kind of file"):
         write_database(made, tmp_path / "out", files=".xlsx")
     with pytest.raises(NotFound, match="Make it first"):
-        check_target(made, f"sqlite:///{tmp_path}/no/x.db", overwrite=False)
+        check_target(made.tables, f"sqlite:///{tmp_path}/no/x.db", overwrite=False)
 
 
 def test_a_folder_of_csv_files_goes_in_and_out(made: Database, tmp_path: Path) -> None:
@@ -252,3 +252,17 @@ def test_the_main_job_from_a_real_server_to_a_file(server: Server, tmp_path: Pat
     made = read_database(tmp_path / "twin.db")
     assert abs((made.tables["customer"].rows or 0) - 600) < 30
     assert made.of("parcel").foreign[0].columns == ("order_id", "no")
+
+
+def test_a_model_of_a_server_makes_its_database_on_a_server(server: Server, tmp_path: Path) -> None:
+    server.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public;")
+    held, said = tenants()
+    write_database(read_database(held, schema={"tables": said}), server.url)
+    model = str(tmp_path / "tasks.geurim")
+    assert "learned from 4 tables" in ask("fit", server.url, "--seed", "1", "-o", model).output
+    words = ("sample", model, "--scale", "2", "--seed", "1", "-o", server.url)
+    assert "already" in ask(*words).stderr
+    assert "4 tables" in ask(*words, "--overwrite").output
+    back = read_database(server.url)
+    assert back.tables["tenants"].rows == 60
+    assert {k.table for k in back.of("tasks").foreign} == {"users", "projects"}

@@ -41,8 +41,11 @@ from geurim.cli_augment import augment
 from geurim.cli_database import (
     analyze_database,
     database_options,
+    fit_whole,
     generate_database,
     is_whole,
+    sample_whole,
+    scale_option,
 )
 from geurim.cli_sequences import (
     flat_rows,
@@ -142,6 +145,7 @@ def analyze(
 @input_options
 @generator_option
 @series_options
+@database_options
 @need_option
 @limit_option
 @constraint_option
@@ -164,6 +168,8 @@ def fit(
     generator: str,
     entity: str | None,
     time: str | None,
+    keep: tuple[str, ...],
+    dangling: str,
     needed: tuple[str, ...],
     time_limit: float | None,
     constraints: tuple[str, ...],
@@ -174,6 +180,8 @@ def fit(
 ) -> None:
     """Learn a distribution over the rows of DATA; over series with --entity or --time.
 
+    A folder of tables, or a database without --table, means the whole database.
+
     \b
     Examples:
       geurim fit people.csv -o people.geurim
@@ -182,13 +190,17 @@ def fit(
       geurim fit people.csv --generator auto --need conditions --time-limit 600 -o people.geurim
       geurim fit trips.csv --constraint "end >= start" --constraint "total = a + b" -o trips.geurim
       geurim fit trips.csv --constraint found -o trips.geurim   # what `analyze` found
+      geurim fit sqlite:///shop.db --keep currencies -o shop.geurim   # all tables, every key
     """
     from geurim.constraints import how_kept
     from geurim.generators import keeps_checkpoints
 
+    ctx = click.get_current_context()
+    options: dict[str, Any] = {"schema": schema, "seed": seed, "overwrite": overwrite}
+    if fit_whole(ctx, data, table, query, output, keep=keep, dangling=dangling, **options):
+        return
     if entity or time:
-        unknown = ["needed", "time_limit", "constraints"]
-        refuse(click.get_current_context(), unknown, "with series")
+        refuse(ctx, ["needed", "time_limit", "constraints"], "with series")
     check_free([output], overwrite)
     seed = run.seed(seed)
     source = geurim.read(data, table=table, query=query, schema=schema)
@@ -228,8 +240,15 @@ def fit(
 @click.option(
     "--rows", type=parse_rows, metavar="N", help="How many: 1000000, 1e6, 1m.  [default: as given]"
 )
+@scale_option
 @seed_option
-@click.option("-o", "--output", metavar="OUT", required=True, help="A file, or a database URL.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    required=True,
+    help="A file, or a database URL; of a whole database, a URL or a folder.",
+)
 @click.option(
     "--to-table", metavar="TABLE", help="The table to write, where OUT is a database URL."
 )
@@ -246,6 +265,7 @@ def sample(
     run: Run,
     model: str,
     rows: int | None,
+    scale: float,
     seed: int | None,
     output: str,
     to_table: str,
@@ -257,7 +277,7 @@ def sample(
     workers: int,
     overwrite: bool,
 ) -> None:
-    """Draw rows from a MODEL that `geurim fit` made.
+    """Draw rows, or a whole database, from a MODEL that `geurim fit` made.
 
     \b
     Examples:
@@ -272,14 +292,18 @@ def sample(
       geurim sample people.geurim --given some.csv -o completed.csv
       geurim sample people.geurim --rows 1000 --edge-cases 0.05 -o rare.csv
       geurim sample people.geurim --rows 1000 -o sqlite:///test.db --to-table people
+      geurim sample shop.geurim --scale 2 -o sqlite:///twin.db   # of a whole database
     """
+    fitted = geurim.load(model)
+    ctx = click.get_current_context()
+    if sample_whole(ctx, fitted, output, scale=scale, seed=seed, overwrite=overwrite):
+        return
     if rows is None and given is None:
         raise click.UsageError("Give --rows, or --given with the rows to complete.")
     check_free([output], overwrite)
     from geurim.fairness import independent
     from geurim.pipeline import Redrawn
 
-    fitted = geurim.load(model)
     seed = run.seed(seed)
     shares = _balances(balance, fitted) or {}
     if fair is not None:
@@ -501,6 +525,8 @@ def _verify_text(
 @click.argument("data", required=False)
 @input_options
 @click.option("--profile", metavar="JSON", help="Generate from a saved profile, without the data.")
+@click.option("--rows", type=parse_rows, metavar="N", help="How many: 1000000, 1e6, 1m.")
+@scale_option
 @database_options
 @click.option(
     "-o",

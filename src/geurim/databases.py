@@ -311,6 +311,19 @@ def read_tables(
     raise fail(address, "be read", problem)
 
 
+def table_names(address: Address) -> list[str]:
+    """The tables (no views) of a database; nothing of them is read."""
+    problem: BaseException
+    try:
+        with _snapshot(address) as (_, tables, _one):
+            return tables
+    except GeurimError:
+        raise
+    except Exception as error:
+        problem = error
+    raise fail(address, "be read", problem)
+
+
 @contextmanager
 def _snapshot(
     address: Address,

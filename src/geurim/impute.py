@@ -56,6 +56,11 @@ def impute(
     """
     from geurim.read import as_source
 
+    if not isinstance(generator, str | Generator | Fitted):
+        raise SettingError(
+            f"Missing values are drawn from a model of rows, and a {type(generator).__name__} was "
+            "given. Give the name of a generator, its settings, or what `geurim.fit` returned."
+        )
     if isinstance(times, bool) or not isinstance(times, int) or times < 1:
         raise SettingError(f"times is {times!r}. Give a whole number from 1.")
     seed = secrets.randbits(32) if seed is None else seed

@@ -5,6 +5,8 @@ A `.geurim` file is a zip that any tool opens:
     manifest.json     format and version, generator, schema, lineage, profile, state, list of arrays
     arrays/0000.npy   one file for each array of `Fitted.state()`, as `numpy.load` reads it
 
+The model of a whole database has the schema and profile of each table in its state.
+
 The manifest carries the SHA-256 of each array; the zip comment carries that of the manifest. So a
 file that was cut or changed by accident is refused. A digest is no signature: whoever changes a
 file on purpose can write it anew, and then gets numbers read and checked, but no code run.
@@ -24,12 +26,16 @@ import zlib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from geurim.contract import Fitted, Json, Lineage
 from geurim.errors import ModelFileError, NotFound, SettingError, TargetExists
+
+if TYPE_CHECKING:
+    from geurim.relations import FittedDatabase
 
 FORMAT = "geurim model"
 VERSION = 1
@@ -41,8 +47,10 @@ _KINDS = "biufSU"  # booleans, integers, floats, fixed text: no objects
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # no clock in a file: the same model gives the same bytes
 
 
-def save(fitted: Fitted, path: str | os.PathLike[str], *, overwrite: bool = True) -> str:
-    """Write a fitted generator to one file and return its path.
+def save(
+    fitted: Fitted | FittedDatabase, path: str | os.PathLike[str], *, overwrite: bool = True
+) -> str:
+    """Write a fitted generator, or the model of a whole database, to one file; return its path.
 
     The file appears under its name when it is whole, or not at all. `overwrite=False` raises
     TargetExists where the name is taken; NotFound: the folder is not there.
@@ -65,8 +73,8 @@ def save(fitted: Fitted, path: str | os.PathLike[str], *, overwrite: bool = True
     return str(target)
 
 
-def load(path: str | os.PathLike[str]) -> Fitted:
-    """Read a fitted generator from a file that `save` wrote.
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read what `save` wrote: a Fitted, or the FittedDatabase of a whole database.
 
     Raises NotFound, or ModelFileError where the file is cut, changed, of a newer format or of a
     generator that is not installed here.
@@ -94,7 +102,7 @@ def _broken(target: Path, error: Exception) -> ModelFileError:
     )
 
 
-def _pack(fitted: Fitted) -> bytes:
+def _pack(fitted: Fitted | FittedDatabase) -> bytes:
     from geurim.analyze.store import profile_to_json
 
     state, arrays = fitted.state()
@@ -123,12 +131,13 @@ def _pack(fitted: Fitted) -> bytes:
         "version": VERSION,
         "geurim": _own_version(),
         "generator": fitted.name,
-        "schema": _schema_to_json(fitted.schema),
         "lineage": fitted.lineage.to_json(),
-        "profile": profile_to_json(fitted.profile),
         "state": state,
         "arrays": listed,
     }
+    if isinstance(fitted, Fitted):
+        manifest["schema"] = schema_to_json(fitted.schema)
+        manifest["profile"] = profile_to_json(fitted.profile)
     head = json.dumps(manifest, ensure_ascii=False, indent=1, default=_plain).encode()
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
@@ -159,7 +168,7 @@ def _add(archive: zipfile.ZipFile, file: str, data: bytes) -> None:
     archive.writestr(info, data, compresslevel=1)
 
 
-def _unpack(content: bytes) -> Fitted:
+def _unpack(content: bytes) -> Fitted | FittedDatabase:
     from geurim.analyze.store import profile_from_json
     from geurim.generators import fitted_class
 
@@ -175,14 +184,19 @@ def _unpack(content: bytes) -> Fitted:
         if sorted(archive.namelist()) != sorted(expected):
             raise ModelFileError("it holds other files than its manifest lists.")
         arrays = {entry["name"]: _array(archive, entry) for entry in manifest["arrays"]}
+    lineage = Lineage.from_json(manifest["lineage"])
+    if manifest["generator"] == "database":
+        from geurim.relations import FittedDatabase
+
+        return FittedDatabase.from_state(lineage, manifest["state"], arrays)
     try:
         found = fitted_class(manifest["generator"])
     except SettingError as error:
         raise ModelFileError(f"{error} Or install the package that adds it.") from error
     return found.from_state(
         profile_from_json(manifest["profile"]),
-        _schema_from_json(manifest["schema"]),
-        Lineage.from_json(manifest["lineage"]),
+        schema_from_json(manifest["schema"]),
+        lineage,
         manifest["state"],
         arrays,
     )
@@ -237,13 +251,13 @@ def _array(archive: zipfile.ZipFile, entry: Mapping[str, Json]) -> np.ndarray:
     return flat.reshape(shape, order="F" if by_column else "C")
 
 
-def _schema_to_json(schema: pa.Schema) -> str:
+def schema_to_json(schema: pa.Schema) -> str:
     """An Arrow schema as text: its IPC form in base64, metadata and all."""
     return base64.b64encode(schema.serialize().to_pybytes()).decode()
 
 
-def _schema_from_json(state: str) -> pa.Schema:
-    """The inverse of `_schema_to_json`."""
+def schema_from_json(state: str) -> pa.Schema:
+    """The inverse of `schema_to_json`."""
     return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(state, validate=True)))
 
 

@@ -76,6 +76,11 @@ def sample(
     Raises SettingError for what cannot be asked or never be met, and, while rows are read,
     SamplingError with the counts when a rule is met too seldom.
     """
+    if not isinstance(fitted, Fitted):
+        raise SettingError(
+            f"Rows are drawn from a model of rows, and a {type(fitted).__name__} was given. "
+            "The model of a whole database makes one by its own sample(scale)."
+        )
     seed = secrets.randbits(63) if seed is None else seed
     table = _given_table(fitted, given) if given is not None else None
     once = fitted.partial and rows is None

@@ -148,19 +148,24 @@ def one_batch(source: Source) -> pa.RecordBatch:
     return _joined(source.to_arrow())
 
 
-def to_bytes(rows: pa.RecordBatch) -> np.ndarray:
+def to_bytes(rows: pa.RecordBatch | pa.Table) -> np.ndarray:
     """Rows as an array of bytes that a model file can hold: an Arrow IPC stream."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
-        stream.write_batch(rows)
+        stream.write(rows)
     return np.frombuffer(sink.getvalue(), np.uint8)
 
 
-def from_bytes(data: np.ndarray, schema: pa.Schema) -> pa.RecordBatch:
+def table_of(data: np.ndarray) -> pa.Table:
     """The inverse of `to_bytes`; the bytes may come from anyone, so every value is checked."""
     table = pa.ipc.open_stream(pa.py_buffer(data.tobytes())).read_all()
     table.validate(full=True)
-    return _joined(table.cast(schema))
+    return table
+
+
+def from_bytes(data: np.ndarray, schema: pa.Schema) -> pa.RecordBatch:
+    """The rows of `to_bytes` as one batch of `schema`."""
+    return _joined(table_of(data).cast(schema))
 
 
 def _joined(table: pa.Table) -> pa.RecordBatch:

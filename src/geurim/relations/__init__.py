@@ -8,7 +8,7 @@ from __future__ import annotations
 from geurim.relations.fit import fit_database, references
 from geurim.relations.keys import Database, ForeignKey, Keys
 from geurim.relations.model import FittedDatabase
-from geurim.relations.reading import is_database, read_database
+from geurim.relations.reading import is_database, read_database, tables_of
 from geurim.relations.writing import check_target, write_database
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "is_database",
     "read_database",
     "references",
+    "tables_of",
     "write_database",
 ]

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.columns import from_axis, is_number, is_ordered, is_time, to_axis, to_codes
-from geurim.relations.rows import taken, whole
+from geurim.levels import HELD
+from geurim.relations.rows import taken, tuples, whole
 
 LOOKED_AT = 5_000  # rows from which it is judged what tells most
 CONTEXT = 8  # the most columns of parents and grandparents that a table is learned from
@@ -53,6 +54,22 @@ class Coarse:
     @property
     def size(self) -> int:
         return 2 + len(self.cuts if self.cuts is not None else self.values or ())
+
+
+def common(column: pa.Array) -> pa.Array:
+    """A column with its rarest categories missing: those that never come out (geurim.levels).
+
+    Others may learn of a table through its children, of which there are many a row; so a value of
+    one row would count as a frequent one. Where all are that rare, they all stay.
+    """
+    if is_ordered(column.type):
+        return column
+    codes = tuples([column])
+    count = np.bincount(codes[codes >= 0], minlength=1)
+    rare = (codes >= 0) & (count[codes] < HELD)
+    if not rare.any() or count.max() < HELD:
+        return column
+    return taken(column, np.where(rare, -1, np.arange(len(column))))
 
 
 def told(first: np.ndarray, second: np.ndarray) -> float:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from geurim.contract import Lineage, Profile, Progress, quiet
+from geurim.contract import Json, Lineage, Profile, Progress, quiet
 from geurim.generators.anew import Anew
 from geurim.generators.trees import FittedTrees
 from geurim.levels import Levels
@@ -97,7 +98,7 @@ class TableModel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedDatabase:
-    """A distribution over databases, as `fit_database` learned it."""
+    """A distribution over databases, as `fit_database` learned it; `geurim.save` keeps it."""
 
     models: Mapping[str, TableModel]
     plan: Plan
@@ -105,6 +106,7 @@ class FittedDatabase:
     notes: tuple[str, ...]
     blank: Mapping[str, tuple[pa.Field, ...]]
     suggested: tuple[str, ...]  # tables that look like reference tables and were not kept
+    name: ClassVar[str] = "database"  # stands in model files
 
     def sample(
         self, scale: float = 1.0, *, seed: int | None = None, progress: Progress = quiet
@@ -117,3 +119,18 @@ class FittedDatabase:
         from geurim.relations.draw import sample_database
 
         return sample_database(self, scale, seed=seed, progress=progress)
+
+    def state(self) -> tuple[dict[str, Json], dict[str, np.ndarray]]:
+        """What a model file holds: JSON and plain arrays, never code."""
+        from geurim.relations.store import state
+
+        return state(self)
+
+    @classmethod
+    def from_state(
+        cls, lineage: Lineage, state: dict[str, Json], arrays: dict[str, np.ndarray]
+    ) -> FittedDatabase:
+        """The inverse of `state`."""
+        from geurim.relations.store import from_state
+
+        return from_state(lineage, state, arrays)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from geurim.contract import Event, Lineage, Progress, Source, quiet
 from geurim.convert import Raw, finish, plain
-from geurim.databases import is_url, parse, read_tables
+from geurim.databases import is_url, parse, read_tables, table_names
 from geurim.errors import DataError, NotFound, SchemaError, SettingError
 from geurim.read import as_source, read
 from geurim.relations import declare
@@ -91,6 +91,14 @@ def is_database(place: str) -> bool:
     """Whether `place` is a folder of tables, or names a whole database: a URL or its file."""
     path = Path(place).expanduser()
     return is_url(place) or path.is_dir() or (path.is_file() and bool(_engine(path)))
+
+
+def tables_of(place: str) -> list[str]:
+    """The names of the tables of what `is_database`; nothing of them is read."""
+    path = Path(place).expanduser()
+    if path.is_dir():
+        return list(table_files(path))
+    return table_names(parse(place if is_url(place) else _url(path)))
 
 
 def _without(keys: Keys, tables: Mapping[str, Source], name: str) -> Keys:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from geurim.databases import (
     open_postgresql,
     parse,
     quoted,
+    table_names,
 )
 from geurim.errors import DataError, GeurimError, NotFound, SettingError, TargetExists
 from geurim.folders import whole_folder
@@ -38,6 +39,7 @@ from geurim.tables import (
     sqlite_values,
 )
 
+_DATABASES = (".db", ".sqlite", ".sqlite3", ".duckdb")
 _Rows = dict[str, tuple[pa.Schema, Iterator[pa.RecordBatch]]]
 
 
@@ -76,8 +78,8 @@ def write_database(
     raise fail(address, "be written", problem)
 
 
-def check_target(database: Database, to: str | Path, *, overwrite: bool) -> None:
-    """Refuse before any long work what could not be written in the end."""
+def check_target(tables: Collection[str], to: str | Path, *, overwrite: bool) -> None:
+    """Refuse before any long work what could not be written in the end, by the tables' names."""
     if not is_url(to):
         _refuse_folder(Path(to).expanduser(), overwrite)
         return
@@ -88,10 +90,7 @@ def check_target(database: Database, to: str | Path, *, overwrite: bool) -> None
     if not path.parent.is_dir():
         raise NotFound(f"There is no folder {str(path.parent)!r} to write to. Make it first.")
     if path.exists() and path.stat().st_size:
-        from geurim.databases import _snapshot
-
-        with _snapshot(address) as (_, there, _one):
-            _refuse_tables(database, there, address, overwrite)
+        _refuse_tables(tables, table_names(address), address, overwrite)
 
 
 def _check_names(database: Database) -> None:
@@ -141,10 +140,10 @@ def _with_blank(
 
 
 def _refuse_tables(
-    database: Database, there: list[str], address: Address, overwrite: bool
+    tables: Collection[str], there: list[str], address: Address, overwrite: bool
 ) -> list[str]:
     """The tables to be replaced; TargetExists unless that was asked for."""
-    lower = {t.lower() for t in database.tables}
+    lower = {t.lower() for t in tables}
     same = [t for t in there if t.lower() in lower]
     if same and not overwrite:
         raise TargetExists(
@@ -222,7 +221,7 @@ def _sqlite(database: Database, address: Address, overwrite: bool, rows: _Rows) 
             try:
                 found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
                 there = [name for (name,) in found]
-                for table in _refuse_tables(database, there, address, overwrite):
+                for table in _refuse_tables(database.tables, there, address, overwrite):
                     connection.execute(f"DROP TABLE {quoted(table)}")
                 for table in _parents_first(database):
                     _sqlite_table(connection, database, table, *rows[table])
@@ -269,7 +268,7 @@ def _duckdb(database: Database, address: Address, overwrite: bool, rows: _Rows) 
         feed: Feed | None = None
         try:
             there = {t.lower(): t for t in duckdb_tables(connection)}
-            same = _refuse_tables(database, list(there.values()), address, overwrite)
+            same = _refuse_tables(database.tables, list(there.values()), address, overwrite)
             for table in sorted(same, key=lambda t: -_place(order, t)):
                 connection.execute(f"DROP TABLE {quoted(table)}")
             for table in order:
@@ -396,6 +395,11 @@ def _once(source: Source, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) 
 
 def _refuse_folder(to: Path, overwrite: bool) -> None:
     """TargetExists unless the folder is free, empty, or holds a database that may be replaced."""
+    if to.suffix.lower() in (*SUFFIXES, *_DATABASES) and not to.is_dir():
+        raise SettingError(
+            f"A whole database goes to a database URL or a folder, and {str(to)!r} is named like "
+            f"a file. Write sqlite:///{to} for a database file, or choose the name of a folder."
+        )
     if not to.exists():
         return
     if not to.is_dir():
