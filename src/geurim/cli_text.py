@@ -158,10 +158,11 @@ def run_(
 
     run: Run = ctx.obj
     found = _with_sources(_load(recipe), sources).with_values(**_values(values))
-    chosen = found.with_teachers(**_teachers(teachers, models, prices, key_env, concurrency))
+    if teachers or found.asks:
+        found = found.with_teachers(**_teachers(teachers, models, prices, key_env, concurrency))
     with run.bars() as progress:
         result = run_text(
-            chosen,
+            found,
             rows,
             output,
             seed=seed,
@@ -277,16 +278,16 @@ def _show(run: Run, result: TextResult) -> None:
     run.say(f"{result.rows:,} rows kept of {result.drawn:,} drawn, in {run.took()}")
     for stage, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         run.say(f"  dropped by {printable(stage)}: {count:,}")
-    cost = "unknown (give --price)" if usage.cost is None else f"{usage.cost:.4f} USD"
-    run.say(
-        f"Asked {usage.requests:,} times, {usage.replayed:,} more from the record; "
-        f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens; cost: {cost}"
-    )
+    if usage.requests or usage.replayed:
+        cost = "unknown (give --price)" if usage.cost is None else f"{usage.cost:.4f} USD"
+        run.say(
+            f"Asked {usage.requests:,} times, {usage.replayed:,} more from the record; "
+            f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens; cost: {cost}"
+        )
     if not result.complete:
         run.say("The budget ended early: run again with a larger one to go on.")
-    if result.report is not None:
-        for line in result.report.summary():
-            run.say(printable(line))
+    for line in result.report.summary():
+        run.say(printable(line))
     run.say(f"Rows:    {result.data}")
     run.say(f"Rejects: {result.folder / 'rejects.jsonl'}")
     run.say(f"Report:  {result.folder / 'report.html'}")

@@ -74,6 +74,8 @@ class Asking(Column):
             try:
                 return future.result()
             except TeacherFailed as error:
+                if (why := live.session.stopped) is not None:
+                    raise why from error  # no other row would be answered either
                 raise Dropped(name, f"the teacher gave no answer: {error}") from error
 
         return wait
@@ -401,6 +403,10 @@ class Loop(Column):
     @property
     def type(self) -> pa.DataType:
         return pa.list_(pa.struct([(n, c.type) for n, c in self.columns.items()]))
+
+    @property
+    def asks(self) -> bool:
+        return any(c.asks for c in self.columns.values())
 
     @property
     def needs(self) -> frozenset[str]:

@@ -49,15 +49,13 @@ def finish(
     real: Any,
     work: Path,
     progress: Progress,
-) -> Report | None:
-    """Write training form, card and report into `work`. Without a row there is only the recipe."""
+) -> Report:
+    """Write recipe, training form, card and report into `work`."""
     import yaml
 
     recipe = fitted.recipe
     text = yaml.safe_dump(dict(recipe.spec), allow_unicode=True, sort_keys=False, width=100)
     (work / "recipe.yaml").write_text(text, encoding="utf-8")
-    if not source.rows:
-        return None
     _train(fitted, source, fold, usage, seed, text, work, progress)
     return _report(fitted, source, work, real, progress)
 

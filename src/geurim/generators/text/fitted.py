@@ -99,7 +99,7 @@ class FittedText(Fitted):
         progress: Progress = quiet,
     ) -> Iterator[FittedText]:
         """The same generator with its teachers at hand, for as long as the block lasts."""
-        if not self.recipe.teachers:
+        if self.recipe.asks and not self.recipe.teachers:
             raise SettingError(
                 f"The recipe {self.recipe.name!r} has no teacher. Give one: "
                 "recipe.with_teachers(default=Teacher.of(url, model)), or Teacher.embedded()."

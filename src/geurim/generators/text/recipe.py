@@ -248,6 +248,11 @@ class Recipe(Generator):
         return parse_columns(self._node.need("columns"))
 
     @property
+    def asks(self) -> bool:
+        """Whether a column needs a teacher; else rows are drawn, computed and run alone."""
+        return any(column.asks for column in self.columns.values())
+
+    @property
     def parameters(self) -> dict[str, Json]:
         node = self._node.get("parameters")
         return dict(node.mapping()) if node else {}

@@ -115,8 +115,6 @@ class Session:
         progress: Progress = quiet,
     ) -> None:
         teachers = {"default": teachers} if isinstance(teachers, Teacher) else dict(teachers)
-        if not teachers:
-            raise SettingError("A session without teachers. Give at least one.")
         for name, teacher in teachers.items():
             if budget.usd is not None and not teacher.priced:
                 raise SettingError(
@@ -290,6 +288,11 @@ class Session:
                 f"{', '.join(sorted(self._lanes)) or 'none before the session is entered'}."
             )
         return lane
+
+    @property
+    def stopped(self) -> GeurimError | None:
+        """Why nothing more is asked: a refused key, a server that is gone. None while it asks."""
+        return None if self._stop is None else _again(self._stop)
 
     @property
     def usage(self) -> Usage:
