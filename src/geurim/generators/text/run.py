@@ -163,21 +163,11 @@ def _check_mix(fitted: FittedText, rows: int | None) -> None:
 class Fold:
     """The steps over the whole set, as rows come: what is kept, and the rejects as JSON lines."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        schema: pa.Schema,
-        rejects: Path,
-        tables: Mapping[str, pa.Table] | None = None,
-    ) -> None:
-        self._schema = schema
-        self._text = recipe.text
+    def __init__(self, fitted: FittedText, rejects: Path) -> None:
+        self._schema = fitted.schema
         self._steps: list[tuple[str, tuple[str, ...], Filter]] = []
-        for name, settings in recipe.steps:
-            settings = dict(settings)
-            of = settings.pop("of", None)
-            columns = (of,) if isinstance(of, str) else tuple(of or self._text)
-            settings = _with_texts(name, settings, tables or {})
+        for columns, (name, given) in fitted.late:
+            settings = _with_texts(name, given, fitted.tables)
             self._steps.append((name, columns, step(name, **settings).start()))
         self._file = rejects.open("w", encoding="utf-8", newline="\n")
         self.counts: dict[str, int] = {}
@@ -258,8 +248,7 @@ class _Run:
 
     @cached_property
     def fold(self) -> Fold:
-        rejects = self.work / FILES["rejects"]
-        return Fold(self.recipe, self.fitted.schema, rejects, self.fitted.tables)
+        return Fold(self.fitted, self.work / FILES["rejects"])
 
     @property
     def wanted(self) -> int | None:
