@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +162,7 @@ def run_(
     found = _with_sources(_load(recipe), sources).with_values(**_values(values))
     if teachers or found.asks:
         found = found.with_teachers(**_teachers(teachers, models, prices, key_env, concurrency))
-    with run.bars() as progress:
+    with _resumable(output), run.bars() as progress:
         result = run_text(
             found,
             rows,
@@ -176,6 +178,20 @@ def run_(
     _show(run, result)
 
 
+@contextmanager
+def _resumable(folder: str) -> Iterator[None]:
+    """Say on an interrupt what is not lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nInterrupted. What was answered is in {folder}, and is not asked again: the same "
+            "command goes on.",
+            err=True,
+        )
+        raise SystemExit(130) from None
+
+
 def _load(recipe: str) -> Recipe:
     from geurim.generators.text.recipe import Recipe
 
@@ -184,8 +200,6 @@ def _load(recipe: str) -> Recipe:
 
 def _with_sources(recipe: Recipe, sources: tuple[str, ...]) -> Recipe:
     """The recipe with the sources given: NAME=DATA, or DATA alone for the first one."""
-    from geurim.generators.text.finish import open_source
-
     found: dict[str, Any] = {}
     for entry in sources:
         name, sign, data = entry.partition("=")
@@ -193,7 +207,7 @@ def _with_sources(recipe: Recipe, sources: tuple[str, ...]) -> Recipe:
             if not recipe.sources:
                 raise SettingError(f"--source {entry}: this recipe reads no rows. Leave it out.")
             name, data = next(iter(recipe.sources)), entry
-        found[name] = open_source(data)
+        found[name] = data
     return recipe.with_sources(**found) if found else recipe
 
 

@@ -273,7 +273,7 @@ ENDINGS = {"습니다": "맑습니다.", "아요": "맑아요.", "반말": "맑�
 
 
 def kormo(asked: Asked) -> str:
-    if "질문과 요청을 대신" in asked.system:
+    if "질문과 요청을 모으고" in asked.system:
         return korean(asked, "왜 그런가요?")
     ending = next(e for mark, e in ENDINGS.items() if mark in asked.system)
     digest = hashlib.sha256(json.dumps(asked.turns).encode()).digest()
@@ -349,7 +349,7 @@ def documents(asked: Asked) -> str:
         else "The lighthouse at Cape Wren was built in 1871 by Margaret Doyle."
     )
     if asked.says("Is everything that was said supported"):
-        return "Score: 2" if asked.says("Doyle, twice") else "Score: 5"
+        return "Score: 2" if asked.says("Doyle, twice.") else "Score: 5"
     if asked.wants == ("turns",):
         ask = "축제는 언제 열렸나요?" if here else "When was it built?"
         wrong = "2031년에 열렸습니다." if here else right
