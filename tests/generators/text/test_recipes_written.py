@@ -456,7 +456,7 @@ def test_a_program_that_the_model_wrote_makes_the_rows_in_the_sandbox(tmp_path: 
 
 def test_orders_have_keys_and_those_of_their_customers(tmp_path: Path) -> None:
     def script(asked: Asked) -> str:
-        wanted = int(asked.between("Make up", "orders"))
+        wanted = int(asked.between("Make up", "order"))
         order = {"ordered": "2024-05-06", "product": spun(asked, 2), "quantity": 2, "price": 9.5}
         assert 1 <= wanted <= 4
         return json.dumps({"orders": [order] * (wanted + 3)})
