@@ -189,7 +189,7 @@ def refusing(script: Any, answers: Any) -> Any:
     """The script, whose answers refuse; a judge who is asked all the same is a fault."""
 
     def other(asked: Asked) -> Any:
-        judge = asked.says("Answer with JSON such as") or asked.says("Reply with the score alone")
+        judge = asked.says("Answer with JSON of") or asked.says("Reply with the score alone")
         assert not judge, f"a judge was asked about a refusal: {asked.text}"
         return REFUSAL if answers(asked) else script(asked)
 
