@@ -77,6 +77,15 @@ def test_run_leaves_rows_rejects_form_report_and_card(tmp_path: Path) -> None:
     assert sorted(p.name for p in folder.iterdir() if p.name.startswith(".")) == []
 
 
+def test_training_form_leaves_out_what_was_merely_set(tmp_path: Path) -> None:
+    columns = {**QUESTIONS["columns"], "least": {"fixed": 3}, "topic": {"fixed": "cats"}}
+    with Misbehaving() as server:
+        run(with_server(server, {**QUESTIONS, "columns": columns}), 3, tmp_path / "out")
+    rows = [json.loads(x) for x in (tmp_path / "out" / "train.jsonl").read_text().splitlines()]
+    assert [set(r) for r in rows] == [{"instruction", "input", "output", "number"}] * 3
+    assert set(pq.read_table(tmp_path / "out" / "data.parquet").column_names) >= {"least", "topic"}
+
+
 def test_row_that_is_dropped_before_its_prompt_costs_nothing(tmp_path: Path) -> None:
     with Misbehaving() as server:
         run(with_server(server, QUESTIONS), 20, tmp_path / "out")
