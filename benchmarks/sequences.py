@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 import geurim
 from geurim.read import as_source
-from geurim.sequences import Sequences, flatten, read_series, split_units
+from geurim.sequences import Recurrent, Sequences, flatten, read_series, split_units
 from geurim.sequences.layout import Series, parsed, time_form
 from geurim.verify.sequences import verify_sequences
 
@@ -83,11 +83,11 @@ def load(table: dict[str, Any], folder: Path) -> Series:
 
 
 def geurim_rows(
-    series: Series, table: dict[str, Any], units: int
+    kind: type[Sequences], series: Series, table: dict[str, Any], units: int
 ) -> tuple[pa.Table, dict[str, float]]:
     source = as_source(series.rows())
     start = time.process_time()
-    fitted = geurim.fit(source, Sequences(entity=table["entity"], time=table["time"]), seed=1)
+    fitted = geurim.fit(source, kind(entity=table["entity"], time=table["time"]), seed=1)
     middle = time.process_time()
     made = flatten(geurim.sample(fitted, units, seed=1)).to_arrow()
     return made, {"fit": middle - start, "draw": time.process_time() - middle}
@@ -143,8 +143,9 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     if held is not None:
         result["rows"]["holdout"] = judged(held.rows(), training, table)
     result["rows"]["shuffled"] = judged(shuffled(training), training, table)
-    made, seconds = geurim_rows(training, table, units)
-    result["rows"]["geurim"] = judged(made, training, table) | seconds
+    for who, kind in (("geurim", Sequences), ("geurim recurrent", Recurrent)):
+        made, seconds = geurim_rows(kind, training, table, units)
+        result["rows"][who] = judged(made, training, table) | seconds
     if args.peer:
         found, facts = peer_rows(args.peer, args.limit, training, table, units)
         scores = {} if found is None else judged(found, training, table)

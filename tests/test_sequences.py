@@ -13,7 +13,7 @@ import geurim
 from geurim.contract import Source
 from geurim.errors import DataError, SettingError
 from geurim.read import as_source
-from geurim.sequences import Sequences, flatten, nest, read_series
+from geurim.sequences import Recurrent, Sequences, flatten, nest, read_series
 from geurim.sequences.clock import between
 
 SCORE = NormalDist().inv_cdf(1 - 1e-4 / 2)
@@ -45,10 +45,19 @@ def series(units: int, length: int, seed: int, phi: float = 0.7) -> pa.Table:
     )
 
 
+@pytest.fixture(scope="module", params=[Sequences, Recurrent])
+def kind(request: pytest.FixtureRequest) -> type[Sequences]:
+    """The fast generator and the neural one."""
+    if request.param is Recurrent:
+        pytest.importorskip("torch")
+    found: type[Sequences] = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
-def fitted() -> geurim.Fitted:
+def fitted(kind: type[Sequences]) -> geurim.Fitted:
     source = as_source(series(200, 40, seed=1))
-    return geurim.fit(source, Sequences(entity="who", time="when"), seed=3)
+    return geurim.fit(source, kind(entity="who", time="when"), seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +122,9 @@ def season(rows: int = 1500) -> pa.Table:
     return pa.table({"time": time, "y": y.round(2), "z": (2 * y + rng.normal(0, 1, rows)).round(1)})
 
 
-def test_one_long_series_keeps_its_grid_season_and_trend() -> None:
+def test_one_long_series_keeps_its_grid_season_and_trend(kind: type[Sequences]) -> None:
     real = season()
-    fitted = geurim.fit(as_source(real), Sequences(time="time"), seed=1)
+    fitted = geurim.fit(as_source(real), kind(time="time"), seed=1)
     made = flatten(geurim.sample(fitted, 1, seed=2)).to_arrow()
     assert made.schema == real.schema and made["time"].equals(real["time"])
     hours = np.arange(1500)
@@ -128,7 +137,7 @@ def test_one_long_series_keeps_its_grid_season_and_trend() -> None:
     assert not np.array_equal(y, real["y"].to_numpy())
 
 
-def test_counters_repeats_and_missing_values_are_kept() -> None:
+def test_counters_repeats_and_missing_values_are_kept(kind: type[Sequences]) -> None:
     rng = np.random.default_rng(6)
     meter, price = [], []
     for _ in range(60):
@@ -144,7 +153,7 @@ def test_counters_repeats_and_missing_values_are_kept() -> None:
         }
     )
     made = flatten(
-        geurim.sample(geurim.fit(as_source(table), Sequences(entity="who"), seed=1), 60, seed=2)
+        geurim.sample(geurim.fit(as_source(table), kind(entity="who"), seed=1), 60, seed=2)
     ).to_arrow()
     found = read_series(as_source(made), "who", None)
     steps = between(found.events["meter"].to_numpy(), found.starts)
@@ -229,7 +238,7 @@ def test_bad_input_is_named() -> None:
         flatten(as_source(table))
 
 
-def test_odd_series_work() -> None:
+def test_odd_series_work(kind: type[Sequences]) -> None:
     table = series(12, 6, seed=1)
     shuffled = table.take(np.random.default_rng(1).permutation(72))
     same = table.set_column(
@@ -247,7 +256,7 @@ def test_odd_series_work() -> None:
         (text, "who"),
         (one, "who"),
     ):
-        fitted = geurim.fit(as_source(odd), Sequences(entity=who, time="when"), seed=1)
+        fitted = geurim.fit(as_source(odd), kind(entity=who, time="when"), seed=1)
         made = flatten(geurim.sample(fitted, 10, seed=2)).to_arrow()
         assert made.schema == odd.schema
         found = read_series(as_source(made), "who", "when")

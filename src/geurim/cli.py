@@ -45,16 +45,16 @@ from geurim.cli_database import (
     is_whole,
 )
 from geurim.cli_sequences import (
-    fit_sequences,
     flat_rows,
     generate_sequences,
     series_options,
+    series_settings,
     things,
 )
 from geurim.cli_text import text
 
 if TYPE_CHECKING:
-    from geurim.contract import Fitted, Profile, Progress, Source
+    from geurim.contract import Fitted, Generator, Profile, Progress, Source
     from geurim.verify import Report
     from geurim.verify.gate import Gate
 
@@ -187,35 +187,38 @@ def fit(
     from geurim.generators import keeps_checkpoints
 
     if entity or time:
-        unknown = ["needed", "time_limit", "constraints", "checkpoint"]
+        unknown = ["needed", "time_limit", "constraints"]
         refuse(click.get_current_context(), unknown, "with series")
     check_free([output], overwrite)
     seed = run.seed(seed)
     source = geurim.read(data, table=table, query=query, schema=schema)
     needs = _needs(needed, time_limit)
-    generator, profile = _chosen(run, generator, source, needs)
-    if checkpoint is None and keeps_checkpoints(generator):
+    settings: str | Generator = generator
+    profile = None
+    if entity or time:
+        settings = series_settings(entity, time, generator)
+    else:
+        settings, profile = _chosen(run, generator, source, needs)
+    if checkpoint is None and keeps_checkpoints(settings):
         checkpoint = f"{output}.checkpoint"
     with run.bars() as progress:
-        if entity or time:
-            fitted = fit_sequences(source, entity, time, generator, seed, progress)
-        else:
-            fitted = geurim.fit(
-                source,
-                generator,
-                profile=profile,
-                seed=seed,
-                constraints=list(constraints),
-                needs=needs,
-                checkpoint=checkpoint,
-                progress=progress,
-            )
+        fitted = geurim.fit(
+            source,
+            settings,
+            profile=profile,
+            seed=seed,
+            constraints=list(constraints),
+            needs=needs,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
         geurim.save(fitted, output)
     if checkpoint is not None:
         Path(checkpoint).unlink(missing_ok=True)
     _show_kept(run, how_kept(fitted), "")
+    name = settings if isinstance(settings, str) else generator
     run.say(
-        f"Wrote {output}: {generator}, learned from {fitted.profile.rows:,} rows of "
+        f"Wrote {output}: {name}, learned from {fitted.profile.rows:,} rows of "
         f"{len(fitted.schema)} columns in {run.took()}"
     )
 
@@ -723,6 +726,11 @@ def _generate_from_data(
     run.say(f"Learned from {result.training:,} real rows, held out {result.holdout:,}.{few}")
     run.say(f"Rows:   {result.data} ({rows:,} rows)")
     run.say(f"Report: {result.page}")
+    if generator == "private":
+        run.say(
+            "Only the rows and the model are private: the report and the profile were measured on "
+            "real rows. Do not pass them on."
+        )
     run.say(f"Took {run.took()}: {seconds}")
     return _judge(run, result.report, None)
 

@@ -11,9 +11,9 @@ from geurim.arguments import F, Run
 from geurim.errors import SettingError
 
 if TYPE_CHECKING:
-    from geurim.contract import Fitted, Generator, Progress, Source
+    from geurim.contract import Generator, Source
 
-_NAMES = ("trees", "sequences")
+_NAMES = ("trees", "recurrent")
 
 
 def series_options(command: F) -> F:
@@ -26,30 +26,17 @@ def series_options(command: F) -> F:
     )(command)
 
 
-def settings_of(entity: str | None, time: str | None, generator: str | None) -> Generator:
+def series_settings(entity: str | None, time: str | None, generator: str | None) -> Generator:
     """The settings of a generator of series. Raises SettingError where it is none."""
-    from geurim.sequences import Sequences
+    from geurim.sequences import Recurrent, Sequences
 
     if generator not in (None, *_NAMES):
         raise SettingError(
             f"{generator!r} does not make series (--entity, --time). Choose one of: "
             f"{', '.join(_NAMES)}; or leave --generator out."
         )
-    return Sequences(entity=entity, time=time)
-
-
-def fit_sequences(
-    source: Source,
-    entity: str | None,
-    time: str | None,
-    generator: str | None,
-    seed: int,
-    progress: Progress,
-) -> Fitted:
-    """A model of the series of flat rows."""
-    from geurim.generators import fit
-
-    return fit(source, settings_of(entity, time, generator), seed=seed, progress=progress)
+    kind = Recurrent if generator == "recurrent" else Sequences
+    return kind(entity=entity, time=time)
 
 
 def generate_sequences(
@@ -69,7 +56,7 @@ def generate_sequences(
     from geurim.sequences.run import run_sequences
     from geurim.terminal import printable
 
-    settings = settings_of(entity, time, generator)
+    settings = series_settings(entity, time, generator)
     check_folder(Path(output), overwrite)
     seed = run.seed(seed)
     with run.bars() as progress:

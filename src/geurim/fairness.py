@@ -14,7 +14,8 @@ population.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -133,7 +134,7 @@ def findings(
             high=tstr.high - scores[0],
             reference=0.0,
             verdict="info",
-            text=f"Rebalancing costs {scores[1] - scores[0]:.3f} of the "
+            text=f"Rebalancing {_costs(scores[1] - scores[0])} of the "
             f"{tstr.details.get('metric', 'score')} with which a model trained on the rows "
             f"predicts {outcome!r} of real rows. {tstr.text}",
         )
@@ -158,6 +159,16 @@ def findings(
     return told
 
 
+def as_asked(found: Iterable[Finding], sensitive: str, outcome: str) -> tuple[Finding, ...]:
+    """Findings in which the broken link of the two columns is no fault: it was asked for."""
+    return tuple(
+        replace(f, verdict="info", text=f"{f.text} That was asked for.")
+        if set(f.columns) == {sensitive, outcome} and f.verdict != "pass"
+        else f
+        for f in found
+    )
+
+
 Gap = tuple[float, float, float, int, str]  # value, interval, rows, between whom
 
 
@@ -174,7 +185,7 @@ def _gap(s_labels: list[Any], s: np.ndarray, y_labels: list[Any], y: np.ndarray)
     rows = counts.sum(axis=1)
     groups = np.flatnonzero(rows >= _LEAST)
     if len(groups) < 2 or size[1] < 2:
-        return 0.0, 0.0, 0.0, int(known.sum()), "too few rows of a second group"
+        return math.nan, math.nan, math.nan, int(known.sum()), "too few rows of a second group"
     share = counts[groups] / rows[groups, None]
     j = int(np.argmax(np.ptp(share, axis=0)))
     if size[1] == 2:
@@ -205,10 +216,18 @@ def _compared(name: str, before: Gap, after: Gap, columns: tuple[str, str], text
     )
 
 
+def _said(gap: Gap) -> str:
+    return "not judged" if math.isnan(gap[0]) else f"{gap[0]:.3f}"
+
+
+def _costs(loss: float) -> str:
+    return f"costs {loss:.3f}" if loss >= 0 else f"gains {-loss:.3f}"
+
+
 def _parity(before: Gap, after: Gap, sensitive: str, outcome: str) -> Finding:
     text = (
-        f"The groups of {sensitive!r} differ in {outcome!r} by {after[0]:.3f} ({after[4]}); "
-        f"without rebalancing by {before[0]:.3f} ({before[4]})."
+        f"The groups of {sensitive!r} differ in {outcome!r} by {_said(after)} ({after[4]}); "
+        f"without rebalancing by {_said(before)} ({before[4]})."
     )
     return _compared("parity_gap", before, after, (sensitive, outcome), text)
 
@@ -216,9 +235,14 @@ def _parity(before: Gap, after: Gap, sensitive: str, outcome: str) -> Finding:
 def _left(before: Gap, after: Gap, sensitive: str, outcome: str) -> Finding:
     text = (
         f"A model trained on the rows without {sensitive!r} predicts {outcome!r} of real rows "
-        f"apart by {after[0]:.3f} ({after[4]}); without rebalancing by {before[0]:.3f}. What is "
+        f"apart by {_said(after)} ({after[4]}); without rebalancing by {_said(before)}. What is "
         "left comes through other columns that tell the groups apart."
     )
+    if math.isnan(after[0]):
+        text = (
+            f"How far a model trained on the rows treats the groups of {sensitive!r} apart in "
+            f"{outcome!r} is not judged: {after[4]}, of {_LEAST} at least."
+        )
     return _compared("predicted_gap", before, after, (sensitive, outcome), text)
 
 

@@ -151,8 +151,8 @@ def run(
     """
     from geurim.analyze import analyze, save_profile
     from geurim.constraints import findings, how_kept
+    from geurim.fairness import as_asked, independent
     from geurim.fairness import findings as fair_findings
-    from geurim.fairness import independent
     from geurim.generators import fit
     from geurim.model import save
     from geurim.read import as_source
@@ -210,6 +210,7 @@ def run(
                 told += fair_findings(
                     plain, synthetic, training, *fair[:2], holdout=held_out, progress=progress
                 )
+                report = replace(report, findings=as_asked(report.findings, *fair[:2]))
             report = replace(report, findings=(*report.findings, *told))
             report.save_html(folder / FILES["page"])
             report.save_json(folder / FILES["report"])

@@ -244,18 +244,53 @@ class Network(Module):  # type: ignore[misc]
 class Pair(Module):  # type: ignore[misc]
     """The network that learns, and the running mean of its weights, which is judged and kept."""
 
-    def __init__(self, live: Network) -> None:
+    def __init__(self, live: Any) -> None:
         super().__init__()
         self.live, self.mean = live, copy.deepcopy(live)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
 
-class Task:
+class Averaged:
+    """Steps of AdamW with a running mean of the weights, as the training loop calls them.
+
+    The rate rises at first and falls to 0 within `steps`, as a cosine. A subclass gives the loss
+    of some rows, by the live network.
+    """
+
+    def __init__(self, network: Any, *, rate: float, decay: float, steps: int) -> None:
+        self.network, self.rate, self.steps = Pair(network), rate, steps
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=decay, fused=True
+        )
+        self.optimizers = [self.optimizer]
+
+    def loss(self, rows: Any) -> Any:
+        raise NotImplementedError
+
+    def step(self, rows: Any) -> Any:
+        pair = self.network
+        pair.steps += 1
+        step = int(pair.steps)
+        loss = self.loss(rows)
+        self.optimizer.zero_grad()
+        loss.backward()
+        warm = min(step / _WARM, 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * warm * (1 + math.cos(math.pi * min(step / self.steps, 1))) / 2
+        self.optimizer.step()
+        keep = min(_MEAN, step / (step + 10))
+        with torch.no_grad():
+            mean, live = list(pair.mean.parameters()), list(pair.live.parameters())
+            torch._foreach_lerp_(mean, live, 1 - keep)
+        return loss.detach()
+
+
+class Task(Averaged):
     """What the training loop calls.
 
     `rows`: of each column (C, N) its `group`, `place`, `code` and the `middle` of its place, and of
-    its own scale `own_group`, `own_code`, `own_middle`. The rate falls to 0 within `steps`, as a
-    cosine. `given`: the share of rows that learn with some of their later values known.
+    its own scale `own_group`, `own_code`, `own_middle`. `given`: the share of rows that learn with
+    some of their later values known.
     """
 
     def __init__(
@@ -268,29 +303,11 @@ class Task:
         steps: int,
         given: float,
     ) -> None:
-        self.rows, self.network = rows, Pair(network)
-        self.rate, self.steps, self.given = rate, steps, given
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=decay, fused=True
-        )
-        self.optimizers = [self.optimizer]
+        super().__init__(network, rate=rate, decay=decay, steps=steps)
+        self.rows, self.given = rows, given
 
-    def step(self, rows: Any) -> Any:
-        pair = self.network
-        pair.steps += 1
-        step = int(pair.steps)
-        loss = pair.live.loss(self._batch(rows), self._given(rows, None))
-        self.optimizer.zero_grad()
-        loss.backward()
-        warm = min(step / _WARM, 1.0)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * warm * (1 + math.cos(math.pi * min(step / self.steps, 1))) / 2
-        self.optimizer.step()
-        keep = min(_MEAN, step / (step + 10))
-        with torch.no_grad():
-            mean, live = list(pair.mean.parameters()), list(pair.live.parameters())
-            torch._foreach_lerp_(mean, live, 1 - keep)
-        return loss.detach()
+    def loss(self, rows: Any) -> Any:
+        return self.network.live.loss(self._batch(rows), self._given(rows, None))
 
     def score(self, rows: Any) -> float:
         """-log p of the rows, a share of them given some of their values, always the same ones."""

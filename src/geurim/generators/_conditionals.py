@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -69,7 +70,7 @@ class Seen:
         here = self.axis[:, None].astype(float)
         return (low + high) / 2 * here, (high - low) * here
 
-    @property
+    @cached_property
     def places(self) -> int:
         """How many places are scored: as many as the groups of all but 0.1% of the rows have.
 

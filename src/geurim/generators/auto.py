@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from geurim.contract import Json, Profile
 from geurim.errors import SettingError
 
-TREES_S = 6e-6  # CPU seconds of `trees` for a row and column; measured on Adult and flights
+TREES_S = 1e-5  # CPU seconds of `trees` for a row and column; measured on Adult and flights
 TREES_ROWS = 400_000  # of more, `trees` learns from so many
 MANY = 5_000  # categories of a column from which trees, which hash them, lose what they tell
 PATIENT_S = 300.0  # with less time than this no network is trained to its end

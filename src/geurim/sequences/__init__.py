@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from geurim.sequences.fitted import FittedSequences, Sequences
 from geurim.sequences.layout import Layout, Series, flatten, nest, read_series, split_units
+from geurim.sequences.recurrent import Recurrent
 
 __all__ = [
     "FittedSequences",
     "Layout",
+    "Recurrent",
     "Sequences",
     "Series",
     "flatten",

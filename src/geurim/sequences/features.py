@@ -23,7 +23,8 @@ class Feature:
     """One feature. `kind` and `column` say of what; `k` how long ago, or over how many events.
 
     Numbers are cut at `cuts`, and missing is the last bin. Codes have the bins of their column's
-    scale, and one more for what lies before the first event.
+    scale, and one more for what lies before the first event. `base`: what a "base" says, which
+    stands in the scale of its column.
     """
 
     kind: str
@@ -32,8 +33,9 @@ class Feature:
     cuts: np.ndarray | None = None
     size: int = 0
     ordered: bool = True
+    base: Base | None = None
 
-    def bins(self, view: View, base: Base | None = None) -> np.ndarray:
+    def bins(self, view: View) -> np.ndarray:
         """Bins (N,) uint8 at the place where `view` stands."""
         if self.kind == "static":
             return np.asarray(view.static[self.column])
@@ -42,7 +44,7 @@ class Feature:
             scale = view.own[self.column].bins
             coded = np.where(codes < 0, self.size - 1, scale[np.maximum(codes, 0)])
             return np.asarray(coded, np.uint8)
-        value = self.value(view, base)
+        value = self.value(view)
         if self.cuts is None:
             return np.asarray(np.clip(value, 0, self.size - 1), np.uint8)
         found = np.searchsorted(self.cuts, value, side="right")
@@ -55,7 +57,7 @@ class Feature:
             return view.codes_now[self.column]
         return view.first(self.column) if self.kind == "first" else view.favorite(self.column)
 
-    def value(self, view: View, base: Base | None = None) -> np.ndarray:
+    def value(self, view: View) -> np.ndarray:
         """The number (N,) of a feature that is one."""
         if self.kind in ("position", "left"):
             return np.asarray(getattr(view, self.kind), np.float64)
@@ -63,8 +65,8 @@ class Feature:
             return np.asarray(view.position % self.k, np.float64)
         if self.kind == "mean":
             return view.mean(self.column, self.k)
-        if self.kind == "base" and base is not None:
-            return base_of(base, view)
+        if self.base is not None:
+            return base_of(self.base, view)
         if self.kind == "pace":
             return np.asarray((view.end - view.before) / np.maximum(view.left + 1, 1))
         if self.kind == "ahead":
@@ -72,7 +74,7 @@ class Feature:
         time = view.before if self.column == "before" else view.time
         return time if self.kind == "trend" else calendar(time)[self.kind]
 
-    def learned(self, view: View, base: Base | None = None, most: int = _CUTS) -> Feature:
+    def learned(self, view: View, most: int = _CUTS) -> Feature:
         """The feature with its cuts and size, from the real series."""
         if self.kind == "static":
             size = int(view.static[self.column].max(initial=0)) + 1
@@ -83,7 +85,7 @@ class Feature:
             return replace(self, size=size, ordered=own.ordered)
         if self.kind in _CALENDAR or self.kind == "phase":
             return replace(self, size=_CALENDAR.get(self.kind, self.k))
-        value = self.value(view, base)
+        value = self.value(view)
         value = value[~np.isnan(value)]
         places = np.linspace(0, 1, most + 1)[1:]
         cuts = np.unique(np.quantile(value, places)) if len(value) else np.empty(0)
@@ -96,6 +98,13 @@ class Feature:
         if self.kind in _CALENDAR or self.kind == "trend":
             return self.column == ("before" if timed else "now")
         return self.kind != "base" or self.column == name
+
+    @property
+    def early(self) -> bool:
+        """Whether the feature is known before anything of the event is."""
+        if self.kind in _CALENDAR or self.kind == "trend":
+            return self.column == "before"
+        return self.kind not in ("now", "base")
 
     @property
     def past(self) -> bool:

@@ -21,15 +21,17 @@ from geurim import levels
 from geurim.codec import part
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
+from geurim.generators._training import Training
 from geurim.generators.anew import Anew
 from geurim.generators.trees import FittedTrees, Trees
 from geurim.levels import Levels
-from geurim.sequences import chain as chains
+from geurim.sequences import forests
 from geurim.sequences import layout as layouts
-from geurim.sequences.chain import Chain
+from geurim.sequences.chain import Chain, Model
 from geurim.sequences.clock import Clock
 from geurim.sequences.keys import EventKeys, entity_profile
 from geurim.sequences.layout import Layout, Series
+from geurim.sequences.lessons import Lessons, prepare
 from geurim.sequences.season import find_period
 from geurim.sequences.views import Recorded, Running
 
@@ -194,13 +196,11 @@ class FittedSequences(Fitted):
             state["outside"],
             part(arrays, "outside/"),
         )
-        settings = state["settings"]
-        static = settings["static"]
         return cls(
             schema=schema,
             lineage=lineage,
             profile=profile,
-            settings=Sequences(**{**settings, "static": static and tuple(static)}),
+            settings=_settings(state["settings"]),
             layout=layout,
             outside=outside,
             chain=Chain.from_state(
@@ -262,6 +262,28 @@ class Sequences(Generator):
         series = layouts.read_series(source, self.entity, self.time, self.static)
         return fit_series(self, series, source.lineage, rng, progress)
 
+    def learn(
+        self,
+        known: Lessons,
+        starts: np.ndarray,
+        rng: np.random.Generator,
+        progress: Progress,
+        key: str,
+    ) -> Model:
+        """What tells the columns of an event. `starts` (units + 1,): where each series starts;
+        `key`: tells this fit from others."""
+        return forests.learn(known, self, rng, progress)
+
+
+def _settings(state: dict[str, Json]) -> Sequences:
+    static = state["static"]
+    state = {**state, "static": static and tuple(static)}
+    if "training" not in state:
+        return Sequences(**state)
+    from geurim.sequences.recurrent import Recurrent
+
+    return Recurrent(**{**state, "training": Training(**state["training"])})
+
 
 def fit_series(
     settings: Sequences,
@@ -290,15 +312,23 @@ def fit_series(
     }
     view = Recorded(own, codes, axes, series.starts, series.time, coded)
     period = find_period(series, axes, clock)
-    made = chains.learn(own, view, clock, static, period, settings, rng, progress)
+    lineage = Lineage.made(repr(settings), parents=(parent,))
+    lessons = prepare(own, view, clock, static, period, settings.cell_rows)
+    chain = Chain(
+        clock=clock,
+        links=lessons.links,
+        features=lessons.features,
+        period=period,
+        model=settings.learn(lessons, series.starts, rng, progress, lineage.digest),
+    )
     return FittedSequences(
         schema=layout.units(series.flat),
-        lineage=Lineage.made(repr(settings), parents=(parent,)),
+        lineage=lineage,
         profile=profiles.units,
         settings=settings,
         layout=layout,
         outside=outside,
-        chain=made,
+        chain=chain,
         anew=profiles.anew(rng),
         keys=profiles.event_keys(rng),
         form=form,
