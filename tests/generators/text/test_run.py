@@ -418,3 +418,26 @@ def test_recipe_that_asks_nothing_needs_no_teacher(tmp_path: Path) -> None:
         again = {"columns": {**spec["columns"], "more": column}}  # type: ignore[dict-item]
         with pytest.raises(SettingError, match="no teacher"):
             run(Recipe.of(again), 5, tmp_path / "none")
+
+
+def test_an_interrupt_ends_a_run_at_once_though_the_signal_comes_twice(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(json.dumps({**QUESTIONS, "name": "mine"}))
+    start = "from geurim.cli import main; main()"
+    command = ["text", "run", "mine.yaml", "--rows", "5", "-o", "out", "--model", "fake"]
+    with Misbehaving(hang_every=1) as server:
+        child = subprocess.Popen(
+            [sys.executable, "-c", start, *command, "--teacher", server.url],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(600):  # until something is under way
+            if server.stats.flight or child.poll() is not None:
+                break
+            time.sleep(0.05)
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "What was answered is in out" in said
