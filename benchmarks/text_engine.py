@@ -109,7 +109,7 @@ def ask_recipe(url: str, count: int, at_once: int) -> dict[str, float]:
         def ask_all() -> None:
             to = Path(folder)
             with fitted.opened(rows=count, record=to / "record.sqlite", budget=budget) as live:
-                fold = Fold(live.recipe, live.schema, to / "rejects.jsonl")
+                fold = Fold(live, to / "rejects.jsonl")
                 drawn = geurim.sample(live, count, seed=1, keep=fold)
                 geurim.write(drawn, to / "rows.parquet")
                 fold.close()

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from geurim.ahead import draw_ahead
+from geurim.contract import Event
 from geurim.errors import SamplingError
 
 SCHEMA = pa.schema([("block", pa.int64())])
@@ -83,3 +84,33 @@ def test_a_draw_that_fails_is_the_error_of_the_run_in_its_turn() -> None:
 def test_draws_that_never_give_a_row_end_with_their_count() -> None:
     with pytest.raises(SamplingError, match=r"50\d draws gave no row"):
         list(draw_ahead(lambda i: EMPTY, SCHEMA, rows=5, blocks=None, ahead=4))
+
+
+def test_an_interrupt_does_not_wait_for_draws_that_are_under_way() -> None:
+    answered = threading.Event()
+
+    def draw(i: int) -> pa.RecordBatch:
+        answered.wait(20)
+        return EMPTY
+
+    def interrupt(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    def first(i: int) -> pa.RecordBatch:
+        return EMPTY if i == 0 else draw(i)
+
+    began = time.monotonic()
+    told = iter([lambda event: None])
+    with pytest.raises(KeyboardInterrupt):
+        list(
+            draw_ahead(
+                first,
+                SCHEMA,
+                rows=10,
+                blocks=None,
+                ahead=4,
+                progress=lambda event: next(told, interrupt)(event),
+            )
+        )
+    assert time.monotonic() - began < 10
+    answered.set()

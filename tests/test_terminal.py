@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -75,3 +76,16 @@ def test_no_bar_is_drawn_for_what_takes_less() -> None:
 def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
     done = subprocess.run([sys.executable, "-c", DRAW, "12"], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_a_long_run_tells_a_log_file_how_far_it_is() -> None:
+    often = DRAW.replace("with bars", "import geurim.terminal as t\nt._EVERY_S = 0.35\nwith bars")
+    ran = subprocess.run(
+        [sys.executable, "-c", often, "10"], capture_output=True, text=True, check=True
+    )
+    told = ran.stderr.splitlines()
+    assert 1 <= len(told) <= 3  # of ten events
+    assert all(
+        re.fullmatch(r"Fitting \d of 100 columns \(\[red\]a\[/red\]\\x1b\)", x) for x in told
+    )
+    assert ran.stdout == "done\n"

@@ -82,7 +82,7 @@ def draw_ahead(
     keep = keep or _joined
     held: list[pa.RecordBatch] = []
     pending: deque[Future[pa.RecordBatch]] = deque()
-    started = 0
+    started, patient = 0, True
     _tell(progress, count, keep)
     pool = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix="geurim-row")
     try:
@@ -115,8 +115,11 @@ def draw_ahead(
         if held:  # they are paid for
             yield _joined(held, schema)
         raise
+    except (KeyboardInterrupt, SystemExit):
+        patient = False  # who ends the run closes what the draws wait for
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=patient, cancel_futures=True)
 
 
 def _add(count: _Count, drawn: int, kept: int) -> None:

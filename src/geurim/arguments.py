@@ -69,6 +69,9 @@ def parse_balance(text: str, columns: list[str]) -> tuple[str, Any]:
     return column, shares
 
 
+_TWICE_S = 1.0  # signals that come within it are one
+
+
 class Main(click.Group):
     """Turns every error into one paragraph on standard error and an exit code."""
 
@@ -77,7 +80,7 @@ class Main(click.Group):
         given = extra.get("args") or (args[0] if args else None) or sys.argv[1:]
         debug = "--debug" in given or bool(os.environ.get("GEURIM_DEBUG"))
         try:
-            _end_as_interrupt(signal.SIGTERM)
+            _end_as_interrupt(signal.SIGINT, signal.SIGTERM)
             sys.exit(super().main(*args, **extra) or 0)
         except click.exceptions.Abort:
             click.echo("Interrupted: nothing was written.", err=True)
@@ -112,16 +115,26 @@ def _explain(message: str, debug: bool) -> None:
     click.echo(paragraph(f"Error: {message}"), err=True)
 
 
-def _end_as_interrupt(number: int) -> None:
-    """Let a signal to end pass through `finally` clauses, so that nothing half-written stays."""
+def _end_as_interrupt(*numbers: int) -> None:
+    """Let signals to end pass through `finally` clauses, so that nothing half-written stays.
+
+    They often come twice at once (`timeout` sends its to the process and to its group), and the
+    second must not break the tidying up. One that comes later ends the process where it is.
+    """
+    first: list[float] = []
 
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        if not first:
+            first.append(time.monotonic())
+            raise KeyboardInterrupt
+        if time.monotonic() - first[0] > _TWICE_S:
+            os._exit(130)
 
-    try:
-        signal.signal(number, interrupt)
-    except ValueError:  # not the main thread: leave signals alone
-        return
+    for number in numbers:
+        try:
+            signal.signal(number, interrupt)
+        except ValueError:  # not the main thread: leave signals alone
+            return
 
 
 class Run:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,10 +160,11 @@ def run_(
 
     run: Run = ctx.obj
     found = _with_sources(_load(recipe), sources).with_values(**_values(values))
-    chosen = found.with_teachers(**_teachers(teachers, models, prices, key_env, concurrency))
-    with run.bars() as progress:
+    if teachers or found.asks:
+        found = found.with_teachers(**_teachers(teachers, models, prices, key_env, concurrency))
+    with _resumable(output), run.bars() as progress:
         result = run_text(
-            chosen,
+            found,
             rows,
             output,
             seed=seed,
@@ -175,6 +178,20 @@ def run_(
     _show(run, result)
 
 
+@contextmanager
+def _resumable(folder: str) -> Iterator[None]:
+    """Say on an interrupt what is not lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nInterrupted. What was answered is in {folder}, and is not asked again: the same "
+            "command goes on.",
+            err=True,
+        )
+        raise SystemExit(130) from None
+
+
 def _load(recipe: str) -> Recipe:
     from geurim.generators.text.recipe import Recipe
 
@@ -183,8 +200,6 @@ def _load(recipe: str) -> Recipe:
 
 def _with_sources(recipe: Recipe, sources: tuple[str, ...]) -> Recipe:
     """The recipe with the sources given: NAME=DATA, or DATA alone for the first one."""
-    from geurim.generators.text.finish import open_source
-
     found: dict[str, Any] = {}
     for entry in sources:
         name, sign, data = entry.partition("=")
@@ -192,7 +207,7 @@ def _with_sources(recipe: Recipe, sources: tuple[str, ...]) -> Recipe:
             if not recipe.sources:
                 raise SettingError(f"--source {entry}: this recipe reads no rows. Leave it out.")
             name, data = next(iter(recipe.sources)), entry
-        found[name] = open_source(data)
+        found[name] = data
     return recipe.with_sources(**found) if found else recipe
 
 
@@ -277,16 +292,16 @@ def _show(run: Run, result: TextResult) -> None:
     run.say(f"{result.rows:,} rows kept of {result.drawn:,} drawn, in {run.took()}")
     for stage, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         run.say(f"  dropped by {printable(stage)}: {count:,}")
-    cost = "unknown (give --price)" if usage.cost is None else f"{usage.cost:.4f} USD"
-    run.say(
-        f"Asked {usage.requests:,} times, {usage.replayed:,} more from the record; "
-        f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens; cost: {cost}"
-    )
+    if usage.requests or usage.replayed:
+        cost = "unknown (give --price)" if usage.cost is None else f"{usage.cost:.4f} USD"
+        run.say(
+            f"Asked {usage.requests:,} times, {usage.replayed:,} more from the record; "
+            f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens; cost: {cost}"
+        )
     if not result.complete:
         run.say("The budget ended early: run again with a larger one to go on.")
-    if result.report is not None:
-        for line in result.report.summary():
-            run.say(printable(line))
+    for line in result.report.summary():
+        run.say(printable(line))
     run.say(f"Rows:    {result.data}")
     run.say(f"Rejects: {result.folder / 'rejects.jsonl'}")
     run.say(f"Report:  {result.folder / 'report.html'}")

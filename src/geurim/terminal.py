@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import textwrap
+import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from geurim.contract import Event, Progress
 
 _PATIENCE_S = 1.0  # what takes less time is not drawn
+_EVERY_S = 60.0  # between two lines of a log
 
 _DOING = {
     "read": "Reading",
@@ -30,9 +32,12 @@ _DOING = {
 
 @contextmanager
 def bars(silent: bool = False) -> Iterator[Progress]:
-    """A progress listener that draws on standard error, if that is a terminal."""
-    if silent or not sys.stderr.isatty():
+    """A progress listener that draws on standard error; a line a minute where it is no terminal."""
+    if silent:
         yield lambda event: None
+        return
+    if not sys.stderr.isatty():
+        yield _lines()
         return
     from rich import progress as rich_progress
     from rich.console import Console
@@ -72,6 +77,25 @@ def bars(silent: bool = False) -> Iterator[Progress]:
 
     with drawn:
         yield listen
+
+
+def _lines() -> Progress:
+    """For a log file: how far a long run has come, in a line now and then."""
+    latest: dict[tuple[str, str], str] = {}
+    told = [time.monotonic()]
+
+    def listen(event: Event) -> None:
+        of = "" if event.total is None else f" of {event.total:,}"
+        note = f" ({printable(event.note)})" if event.note else ""
+        name = _DOING.get(event.step, event.step)
+        latest[event.step, event.unit] = f"{name} {event.done:,}{of} {event.unit}{note}"
+        if time.monotonic() - told[0] >= _EVERY_S:
+            told[0] = time.monotonic()
+            sys.stderr.write("; ".join(latest.values()) + "\n")
+            sys.stderr.flush()
+            latest.clear()
+
+    return listen
 
 
 def printable(text: object) -> str:

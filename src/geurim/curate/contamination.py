@@ -80,8 +80,8 @@ class Contamination(Step):
         one = isinstance(self.against, str | Path | Source)
         return [self.against] if one else list(self.against)
 
-    def start(self) -> Filter:
-        return _Contamination(self)
+    def start(self) -> ContaminationFilter:
+        return ContaminationFilter(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,9 @@ class _Runs:
         return found
 
 
-class _Contamination(Filter):
+class ContaminationFilter(Filter):
+    """The runs of a benchmark; `met` also tells which of its texts was met."""
+
     def __init__(self, step: Contamination) -> None:
         self.step = step
         self.where: list[tuple[str, int]] = []  # file and first number of its texts
@@ -164,9 +166,15 @@ class _Contamination(Filter):
             self.vectors.append(unit_vectors(step.embedder, texts.fill_null("").to_pylist()))
 
     def judge(self, texts: pa.StringArray, rows: pa.RecordBatch) -> pa.StringArray:
+        met = self.met(texts)
+        at = np.array(sorted(met), np.int64)
+        return reasons_at(len(texts), at, [met[i][1] for i in at.tolist()])
+
+    def met(self, texts: pa.StringArray) -> dict[int, tuple[int, str]]:
+        """The number of the benchmark's text that each text shares something with, and what."""
         chars = folded(texts)
         kinds = classes(chars.points)
-        why: dict[int, str] = {}
+        met: dict[int, tuple[int, str]] = {}
         units = {u: _units(chars, kinds, u) for u in {unit for unit, _ in self.runs}}
         for (unit, size), known in reversed(self.runs.items()):
             hashes, offsets = units[unit]
@@ -174,26 +182,26 @@ class _Contamination(Filter):
             items = known.find(runs)
             hit = np.flatnonzero(items >= 0)
             for i, item in zip(row[hit].tolist(), items[hit].tolist(), strict=True):
-                why.setdefault(i, f"Shares {size} {unit} in a row with {self._place(item)}.")
+                said = f"Shares {size} {unit} in a row with {self._place(item)}."
+                met.setdefault(i, (item, said))
         if self.step.embedder is not None:
-            self._paraphrases(texts, self.step.embedder, why)
-        at = np.array(sorted(why), np.int64)
-        return reasons_at(len(texts), at, [why[i] for i in at.tolist()])
+            self._paraphrases(texts, self.step.embedder, met)
+        return met
 
-    def _paraphrases(self, texts: pa.StringArray, embedder: Embedder, why: dict[int, str]) -> None:
+    def _paraphrases(
+        self, texts: pa.StringArray, embedder: Embedder, met: dict[int, tuple[int, str]]
+    ) -> None:
         if len(self.vectors) > 1:
             self.vectors = [np.concatenate(self.vectors)]
-        left = np.array([i for i in range(len(texts)) if i not in why and texts[i].is_valid])
+        left = np.array([i for i in range(len(texts)) if i not in met and texts[i].is_valid])
         if not len(left) or not self.vectors:
             return
         cosines = unit_vectors(embedder, texts.take(pa.array(left)).to_pylist()) @ self.vectors[0].T
         item = cosines.argmax(axis=1)
         best = cosines[np.arange(len(left)), item]
         for place in np.flatnonzero(best >= self.step.cosine - 1e-6).tolist():
-            why[int(left[place])] = (
-                f"Cosine {best[place]:.3f} to {self._place(int(item[place]))} "
-                f"(limit {self.step.cosine:g})."
-            )
+            said = f"Cosine {best[place]:.3f} to {self._place(int(item[place]))}"
+            met[int(left[place])] = (int(item[place]), f"{said} (limit {self.step.cosine:g}).")
 
     def _place(self, item: int) -> str:
         name, first = next((n, f) for n, f in reversed(self.where) if f <= item)

@@ -72,18 +72,22 @@ class Personal(RowStep):
             )
 
     def reasons(self, texts: pa.StringArray) -> pa.StringArray:
-        suspects = np.flatnonzero(_suspicious(texts))
-        if not len(suspects):
-            return pa.nulls(len(texts), pa.string())
-        at, why = [], []
-        for place, text in zip(
-            suspects.tolist(), texts.take(pa.array(suspects)).to_pylist(), strict=True
-        ):
-            found = [k for k in personal_kinds(text) if k in self.kinds]
-            if found:
-                at.append(place)
-                why.append(f"Personal data: {', '.join(k.replace('_', ' ') for k in found)}.")
-        return reasons_at(len(texts), np.array(at, np.int64), why)
+        found = {
+            place: wanted
+            for place, kinds in personal_data(texts).items()
+            if (wanted := [k.replace("_", " ") for k in kinds if k in self.kinds])
+        }
+        why = [f"Personal data: {', '.join(kinds)}." for kinds in found.values()]
+        return reasons_at(len(texts), np.array(list(found), np.int64), why)
+
+
+def personal_data(texts: pa.StringArray) -> dict[int, list[str]]:
+    """The kinds of personal data of each text that holds some, by its place."""
+    suspects = np.flatnonzero(_suspicious(texts))
+    if not len(suspects):
+        return {}
+    looked = zip(suspects.tolist(), texts.take(pa.array(suspects)).to_pylist(), strict=True)
+    return {place: kinds for place, text in looked if (kinds := personal_kinds(text))}
 
 
 def personal_kinds(text: str) -> list[str]:

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import geurim
 from geurim.errors import DataError, SettingError
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import run_text
+from geurim.generators.text.seeds import as_wanted
 from geurim.generators.text.teacher import Teacher
 from geurim.generators.text.templates import Expression
 from scripted_server import Asked, Scripted
@@ -179,3 +181,46 @@ def test_what_no_model_writes_has_no_model() -> None:
 def test_lines_that_begin_with_a_mark(text: str, wanted: str) -> None:
     rule = Expression("text | lines_with(['def ', 'class '])")
     assert rule.value({"text": text}) == wanted
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "found"),
+    [
+        ([{"turns": ["First?", "Second?"]}, {"turns": []}], "text", ["First?", None]),
+        ([{"id": "q1", "prompt": "A?"}], "instruction", ["A?"]),
+        ([{"id": "q1", "text": "A?"}], "question", ["A?"]),
+        ([{"words": "A?", "number": 3}], "text", ["A?"]),
+        (
+            [{"messages": [{"role": "system", "content": "S"}, {"role": "user", "content": "A?"}]}],
+            "text",
+            ["A?"],
+        ),
+        (
+            [{"conversations": [{"from": "human", "value": "A?"}, {"from": "gpt", "value": "B."}]}],
+            "output",
+            ["B."],
+        ),
+        ([{"instruction": "A?", "instances": [{"input": "x", "output": "B."}]}], "output", ["B."]),
+        ([{"instruction": "A?", "instances": [{"input": "x", "output": "B."}]}], "input", ["x"]),
+    ],
+)
+def test_rows_of_other_files_are_read_by_the_names_they_have(
+    rows: list[dict[str, Any]], name: str, found: list[str | None]
+) -> None:
+    table = as_wanted(pa.Table.from_pylist(rows), [name], "queries")
+    assert table[name].to_pylist() == found
+    assert table.drop_columns([name]).to_pylist() == rows  # nothing else changes
+
+
+def test_a_file_without_a_question_is_refused_before_anything_is_asked() -> None:
+    rows = pa.table({"title": ["a"], "body": ["b"]})
+    recipe = Recipe.load("orca").with_sources(queries=rows)
+    with pytest.raises(DataError, match=r"'queries' needs a column 'text'.*title, body"):
+        geurim.fit(None, recipe)
+    assert as_wanted(rows, ["customer_id"], "customers") is rows  # not a question: its own affair
+
+
+def test_dialogues_are_seeds_of_a_recipe(tmp_path: Path) -> None:
+    (tmp_path / "mt.jsonl").write_text('{"question_id": 81, "turns": ["Why?", "How?"]}\n')
+    fitted = geurim.fit(None, Recipe.load("orca").with_sources(queries=tmp_path / "mt.jsonl"))
+    assert fitted.tables["queries"]["text"].to_pylist() == ["Why?"]  # type: ignore[attr-defined]

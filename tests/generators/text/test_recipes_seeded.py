@@ -227,8 +227,8 @@ def wizard(evolved: Callable[[Asked, str], Said], answer: str = "", equal: bool 
     def script(asked: Asked) -> Said:
         if asked.wants == ("equal",):
             return {"equal": equal or "SAMEISH" in asked.text}
-        if asked.says("<<<"):
-            return evolved(asked, asked.between("<<<", ">>>"))
+        if asked.says("<request>"):
+            return evolved(asked, asked.between("<request>", "</request>"))
         return answer or f"Because {words(asked.text, 9)}"
 
     return script
@@ -304,7 +304,7 @@ def test_wizardlm_eliminates_what_did_not_evolve(
 def test_wizardlm_eliminates_answers(tmp_path: Path, stage: str, answer: str) -> None:
     def script(asked: Asked) -> Said:
         plain = wizard(harder)(asked)
-        is_answer = not asked.wants and not asked.says("<<<")
+        is_answer = not asked.wants and not asked.says("<request>")
         return answer if is_answer and int(word(asked.text)[1:], 16) % 2 else plain
 
     rows, rejects, *_ = made(tmp_path, "wizardlm", script, 8, sources={"prompts": PROMPTS})
@@ -330,8 +330,8 @@ def test_wizardlm_twice_is_the_same(tmp_path: Path) -> None:
 
 def coder(right: Callable[[str], bool]) -> Callable[[Asked], Said]:
     def script(asked: Asked) -> Said:
-        if asked.says("<<<"):
-            return harder(asked, asked.between("<<<", ">>>"))
+        if asked.says("<task>"):
+            return harder(asked, asked.between("<task>", "</task>"))
         if asked.says("asserts"):
             assert asked.says("def add(a, b):") and "return a" not in asked.text
             return "```python\nassert add(1, 2) == 3\nassert add(0, 0) == 0\n```"

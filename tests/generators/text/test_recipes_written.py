@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from geurim.errors import SettingError
-from geurim.generators.text.recipe import Recipe
+from geurim.errors import BudgetExceeded, SettingError
+from geurim.generators.text.budget import Budget
+from geurim.generators.text.recipe import Recipe, shipped
 from geurim.generators.text.run import TextResult, run_text
 from geurim.generators.text.sandbox import Sandbox
 from geurim.generators.text.teacher import Teacher
@@ -32,6 +33,7 @@ WORDS = (
     "orchard pebble quartz river saddle timber umber valley willow yonder zephyr anchor bronze "
     "copper dragon engine falcon garden hammer ivory jacket kernel ladder marble needle oyster"
 ).split()
+REFUSAL = "I'm sorry, but I cannot help with that request."
 SYLLABLES = "가나다라마바사아자차카타파하거너더러머버서어저처커터퍼허고노도로모보소오조초코토포호"
 
 
@@ -77,7 +79,9 @@ def check_run(
     drawn = table(first)
     asked = len(server.asked)
     again = run(name, server, tmp_path / "one", rows, **settings)
-    assert len(server.asked) == asked and again.usage.requests == 0
+    # Where a draw gives several rows, a draw too many may have been begun by the end, or not.
+    spare = 8 if "items:" in shipped(name) else 0
+    assert len(server.asked) - asked == again.usage.requests <= spare
     elsewhere = run(name, server, tmp_path / "two", rows, **settings)
     for made in (again, elsewhere):
         assert table(made) == drawn
@@ -167,6 +171,58 @@ def test_pairs_are_kept_only_where_both_orders_agree(tmp_path: Path) -> None:
             assert row[side].endswith(f"By {row[side + '_model']}.")
 
 
+def test_where_one_answer_of_a_pair_refuses_no_judge_is_asked(tmp_path: Path) -> None:
+    def script(asked: Asked) -> str:
+        if asked.says("topics of this field"):
+            return "\n".join(f"{i}. Topic {i} {spun(asked, i + 3)}" for i in range(1, 4))
+        assert not asked.wants, "the judge was asked"
+        if asked.turns and asked.system == "" and asked.number % 2 == 0:
+            return REFUSAL
+        return spun(asked)
+
+    with Scripted(script) as server:
+        result = run("nemotron-pairs", server, tmp_path / "o", 4)
+    assert all(r["rejected"] == REFUSAL and r["decided_by"] == "rule" for r in table(result))
+
+
+def refusing(script: Any, answers: Any) -> Any:
+    """The script, whose answers refuse; a judge who is asked all the same is a fault."""
+
+    def other(asked: Asked) -> Any:
+        judge = asked.says("Answer with JSON of") or asked.says("Reply with the score alone")
+        assert not judge, f"a judge was asked about a refusal: {asked.text}"
+        return REFUSAL if answers(asked) else script(asked)
+
+    return other
+
+
+@pytest.mark.parametrize("name", ["nemotron", "documents", "critic", "support"])
+def test_rules_come_before_the_judge_who_is_not_asked_about_what_they_drop(
+    tmp_path: Path, name: str
+) -> None:
+    sources: dict[str, Any] = {}
+    if name == "nemotron":
+        # The answer to the edited question: one turn, no system message, nothing of a form.
+        script = refusing(nemotron, lambda a: a.text.startswith("Revised: "))
+    elif name == "documents":
+        sources = {"passages": pa.table({"passage": [PASSAGES["en.md"]]})}
+        script = refusing(documents, lambda a: "text that is given" in a.system and not a.wants)
+    elif name == "critic":
+        script = refusing(critic({}), lambda a: True)
+    else:
+        script = refusing(support, lambda a: "agent of an online shop" in a.system)
+    values = {"support": {"language": "en"}, "nemotron": {"turns": 1},
+              "documents": {"tasks": ["question"]}}.get(name, {})  # fmt: skip
+    with Scripted(script) as server, pytest.raises(BudgetExceeded):
+        recipe = Recipe.load(name).with_values(**values).with_sources(**sources)
+        recipe = recipe.with_teachers(default=Teacher.of(server.url, "scripted", max_concurrency=4))
+        run_text(recipe, 5, tmp_path, seed=5, budget=Budget(requests=40))
+    lost = (tmp_path / "rejects-unfinished.jsonl").read_text("utf-8").splitlines()
+    stages = {json.loads(line)["stage"] for line in lost}
+    stage = {"critic": "rounds.answers", "documents": "grounded"}.get(name, "refusals")
+    assert stages == {stage}
+
+
 def test_a_reward_model_decides_in_the_place_of_the_judge(tmp_path: Path) -> None:
     """The longer answer has the higher reward; no judge is asked."""
 
@@ -217,7 +273,7 @@ ENDINGS = {"습니다": "맑습니다.", "아요": "맑아요.", "반말": "맑�
 
 
 def kormo(asked: Asked) -> str:
-    if "질문과 요청을 대신" in asked.system:
+    if "질문과 요청을 모으고" in asked.system:
         return korean(asked, "왜 그런가요?")
     ending = next(e for mark, e in ENDINGS.items() if mark in asked.system)
     digest = hashlib.sha256(json.dumps(asked.turns).encode()).digest()
@@ -293,7 +349,7 @@ def documents(asked: Asked) -> str:
         else "The lighthouse at Cape Wren was built in 1871 by Margaret Doyle."
     )
     if asked.says("Is everything that was said supported"):
-        return "Score: 2" if asked.says("Doyle, twice") else "Score: 5"
+        return "Score: 2" if asked.says("Doyle, twice.") else "Score: 5"
     if asked.wants == ("turns",):
         ask = "축제는 언제 열렸나요?" if here else "When was it built?"
         wrong = "2031년에 열렸습니다." if here else right
@@ -400,7 +456,7 @@ def test_a_program_that_the_model_wrote_makes_the_rows_in_the_sandbox(tmp_path: 
 
 def test_orders_have_keys_and_those_of_their_customers(tmp_path: Path) -> None:
     def script(asked: Asked) -> str:
-        wanted = int(asked.between("Make up", "orders"))
+        wanted = int(asked.between("Make up", "order"))
         order = {"ordered": "2024-05-06", "product": spun(asked, 2), "quantity": 2, "price": 9.5}
         assert 1 <= wanted <= 4
         return json.dumps({"orders": [order] * (wanted + 3)})

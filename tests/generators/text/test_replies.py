@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from geurim.errors import DataError
 from geurim.generators.text.replies import (
+    alone,
     extract_code,
     parse_choice,
     parse_list,
@@ -221,3 +222,28 @@ def test_scores_and_choices_stay_inside_their_range(text: str) -> None:
     score = parse_score(text, 1, 5)
     assert score is None or 1 <= score <= 5
     assert parse_choice(text) in (None, "A", "B")
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ('"How do I store potatoes?"', "How do I store potatoes?"),
+        ("“감자는 어떻게 보관하나요?”", "감자는 어떻게 보관하나요?"),
+        ("**Request:** How do I store potatoes?", "How do I store potatoes?"),
+        ("Question: Why?", "Why?"),
+        ("질문: 왜 그런가요?", "왜 그런가요?"),
+        ('Sure, here is the request:\n\n"Why?"', "Why?"),
+        ("**Why do cats purr?**", "Why do cats purr?"),
+        # What only looks like it.
+        ('"Yes" and "no" mean "maybe"', '"Yes" and "no" mean "maybe"'),
+        ('Say "no".', 'Say "no".'),
+        ("Questions: are they useful?", "Questions: are they useful?"),
+        ("Here is my situation: I rent.", "Here is my situation: I rent."),
+        ("Request:", "Request:"),
+        ('""', '""'),
+        ("", ""),
+    ],
+)
+def test_text_alone_is_without_label_and_quotes(text: str, bare: str) -> None:
+    assert alone(text) == bare
+    assert alone(bare) == bare

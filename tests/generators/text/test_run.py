@@ -18,7 +18,13 @@ import pytest
 from tests.misbehaving_server import Misbehaving
 
 import geurim
-from geurim.errors import BudgetExceeded, SamplingError, SettingError, TargetExists
+from geurim.errors import (
+    BudgetExceeded,
+    SamplingError,
+    SettingError,
+    TargetExists,
+    TeacherFailed,
+)
 from geurim.generators.text.budget import Budget
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import TextResult, run_text
@@ -69,6 +75,15 @@ def test_run_leaves_rows_rejects_form_report_and_card(tmp_path: Path) -> None:
     assert (folder / "report.html").stat().st_size < 3_000_000
     assert Recipe.load(folder / "recipe.yaml").spec == QUESTIONS
     assert sorted(p.name for p in folder.iterdir() if p.name.startswith(".")) == []
+
+
+def test_training_form_leaves_out_what_was_merely_set(tmp_path: Path) -> None:
+    columns = {**QUESTIONS["columns"], "least": {"fixed": 3}, "topic": {"fixed": "cats"}}
+    with Misbehaving() as server:
+        run(with_server(server, {**QUESTIONS, "columns": columns}), 3, tmp_path / "out")
+    rows = [json.loads(x) for x in (tmp_path / "out" / "train.jsonl").read_text().splitlines()]
+    assert [set(r) for r in rows] == [{"instruction", "input", "output", "number"}] * 3
+    assert set(pq.read_table(tmp_path / "out" / "data.parquet").column_names) >= {"least", "topic"}
 
 
 def test_row_that_is_dropped_before_its_prompt_costs_nothing(tmp_path: Path) -> None:
@@ -335,3 +350,94 @@ def test_model_file_of_a_recipe_draws_the_same(tmp_path: Path) -> None:
 def test_recipe_without_a_teacher_says_how_to_give_one(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="no teacher"):
         run(Recipe.of(QUESTIONS), 5, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("manners", "says"),
+    [
+        ({"key": "right"}, r"401: .*does not accept the key in MY_KEY"),
+        ({"status": 403, "message": "not yours"}, "403: not yours"),
+        ({"status": 404, "message": "no such model"}, "404: no such model.*model's name 'fake'"),
+    ],
+)
+@pytest.mark.parametrize("each", [True, False])
+def test_run_stops_at_the_first_answer_that_says_nothing_will_be_answered(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    manners: dict[str, Any],
+    says: str,
+    each: bool,
+) -> None:
+    monkeypatch.setenv("MY_KEY", "wrong")
+    spec = {
+        "sources": {"queries": [f"query {i}" for i in range(300)]},
+        "columns": {"query": {"row": "queries"}, "answer": {"prompt": "{{ query.text }}"}},
+        **({"each": "queries"} if each else {}),
+    }
+    with Misbehaving(**manners) as server:
+        recipe = with_server(server, spec, key_env="MY_KEY", max_concurrency=4)
+        with pytest.raises(TeacherFailed, match=says):
+            run(recipe, None if each else 20, tmp_path / "out")
+        assert server.stats.requests <= 4
+    assert not (tmp_path / "out" / "data.parquet").exists()
+
+
+def test_run_that_ends_without_a_row_is_an_error_with_the_counts(tmp_path: Path) -> None:
+    spec = {
+        "sources": {"queries": ["a", "b", "c"]},
+        "each": "queries",
+        "columns": {
+            "query": {"row": "queries"},
+            "long": {"require": "query.text | length > 5"},
+            "answer": {"prompt": "{{ query.text }}"},
+        },
+    }
+    with Misbehaving() as server:
+        with pytest.raises(SamplingError, match=r"No row was kept of 3 drawn.*long: 3"):
+            run(with_server(server, spec), None, tmp_path / "out")
+        left = (tmp_path / "out" / "rejects-unfinished.jsonl").read_text().splitlines()
+        assert len(left) == 3 and server.stats.requests == 0
+        with pytest.raises(BudgetExceeded):  # none was paid for, so there is nothing to keep
+            recipe = with_server(server, QUESTIONS)
+            run(recipe, 5, tmp_path / "poor", budget=Budget(requests=1), fewer=True)
+
+
+def test_recipe_that_asks_nothing_needs_no_teacher(tmp_path: Path) -> None:
+    spec = {
+        "columns": {
+            "animal": {"choose": ["cat", "dog"]},
+            "text": {"compute": "'A ' ~ animal ~ ' sleeps on the sofa.'"},
+            "rules": {"score": "rules", "of": "text"},
+        },
+        "text": ["text"],
+    }
+    result = run(Recipe.of(spec), 5, tmp_path / "out")
+    assert result.rows == 5 and result.usage.requests == 0 and result.usage.cost == 0
+    asking = {"loop": {"columns": {"draft": {"prompt": "Go on."}}, "most": 2}}
+    for column in (asking, {"score": "logprob", "of": "text"}):
+        again = {"columns": {**spec["columns"], "more": column}}  # type: ignore[dict-item]
+        with pytest.raises(SettingError, match="no teacher"):
+            run(Recipe.of(again), 5, tmp_path / "none")
+
+
+def test_an_interrupt_ends_a_run_at_once_though_the_signal_comes_twice(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(json.dumps({**QUESTIONS, "name": "mine"}))
+    start = "from geurim.cli import main; main()"
+    command = ["text", "run", "mine.yaml", "--rows", "5", "-o", "out", "--model", "fake"]
+    with Misbehaving(hang_every=1) as server:
+        child = subprocess.Popen(
+            [sys.executable, "-c", start, *command, "--teacher", server.url],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(600):  # until something is under way
+            if server.stats.flight or child.poll() is not None:
+                break
+            time.sleep(0.05)
+        child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "What was answered is in out" in said

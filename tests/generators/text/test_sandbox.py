@@ -158,11 +158,14 @@ def test_processes_together_may_hold_no_more_memory_than_one(sandbox: Sandbox) -
         "    if os.fork() == 0:\n"
         "        x = bytearray(60 * 2**20)\n"
         "        for i in range(0, len(x), 4096): x[i] = 1\n"
-        "        time.sleep(30)\n"
-        "time.sleep(30)\n"
+        "        time.sleep(2)\n"
+        "        os._exit(0)\n"
+        "print(sum(os.wait()[1] != 0 for i in range(6)))\n"
     )
     ran = sandbox.run_python(code, seconds=10, memory_mb=128)
-    assert ran.killed_by in ("memory", "SIGKILL") and not ran.timed_out
+    # All are ended, or (in a container) so many of them that the rest keeps within the limit.
+    assert ran.killed_by in ("memory", "SIGKILL") or int(ran.stdout) >= 4
+    assert not ran.timed_out
 
 
 def test_a_fork_bomb_stays_small_and_dies(sandbox: Sandbox) -> None:
@@ -303,7 +306,8 @@ def test_files_of_the_host_cannot_be_read(sandbox: Sandbox, tmp_path: Path) -> N
     secret.write_text("the secret")
     tmp_path.chmod(0o755)
     for path in (str(secret), __file__, str(Path.home() / ".profile"), "/etc/hostname"):
-        if not Path(path).exists():
+        own = path == "/etc/hostname" and sandbox.kind == "podman"  # a container has one of its own
+        if own or not Path(path).exists():
             continue
         for code in (
             f"print('read', open({path!r}).read(1))",

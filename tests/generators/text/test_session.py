@@ -227,7 +227,7 @@ def test_a_wrong_key_is_not_repeated_anywhere(
             with Session({kind: right}, tmp_path / "r.sqlite") as session:
                 answer = session.ask(ask(kind), kind).result(20)
                 assert answer.text == expected(kind)
-                assert secret not in repr(vars(session)) + repr(session._lanes[kind])
+                assert secret not in repr(vars(session)) + repr(session._sender.lanes[kind])
     assert secret in str(server.stats.headers)
     for path in tmp_path.iterdir():
         assert secret.encode() not in path.read_bytes()

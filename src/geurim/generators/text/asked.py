@@ -11,7 +11,7 @@ import pyarrow as pa
 from geurim.contract import Json
 from geurim.errors import SettingError, TeacherFailed
 from geurim.generators.text.columns import Column, Dropped, Finish, Scope
-from geurim.generators.text.replies import parse_list, parse_score, repair_json
+from geurim.generators.text.replies import alone, parse_list, parse_score, repair_json
 from geurim.generators.text.spec import Node, shown
 from geurim.generators.text.teacher import Answer, Request
 from geurim.generators.text.templates import Expression, Template
@@ -74,6 +74,8 @@ class Asking(Column):
             try:
                 return future.result()
             except TeacherFailed as error:
+                if (why := live.session.stopped) is not None:
+                    raise why from error  # no other row would be answered either
                 raise Dropped(name, f"the teacher gave no answer: {error}") from error
 
         return wait
@@ -213,13 +215,22 @@ class Prompt(Asking):
     """What a model writes: a text, a list of texts, or a value of a JSON schema."""
 
     kind: ClassVar[str] = "prompt"
-    keys: ClassVar[tuple[str, ...]] = (*ASKING, "structured", "list", "samples", "raw", "after")
+    keys: ClassVar[tuple[str, ...]] = (
+        *ASKING,
+        "structured",
+        "list",
+        "samples",
+        "raw",
+        "after",
+        "alone",
+    )
 
     schema: Mapping[str, Json] | None = None
     list: bool = False  # numbered or bulleted lines, as a list
     samples: int | None = None  # a list of so many answers
     raw: bool = False  # the text goes to the model as it is, without its chat template
     after: str | None = None  # keep only what follows the last of these words
+    alone: bool = False  # without the label or the quotes that a model puts around it
 
     @property
     def type(self) -> pa.DataType:
@@ -251,6 +262,7 @@ class Prompt(Asking):
         def finish() -> Any:
             answer = ask()
             text = self._after(self.whole(name, answer)).strip()
+            text = alone(text) if self.alone else text
             if self.list:
                 found = parse_list(text, truncated=answer.truncated)
                 if not found:
@@ -268,7 +280,7 @@ class Prompt(Asking):
     @classmethod
     def parse(cls, node: Node) -> Prompt:
         shape, listed, samples = node.get("structured"), node.get("list"), node.get("samples")
-        raw, after = node.get("raw"), node.get("after")
+        raw, after, bare = node.get("raw"), node.get("after"), node.get("alone")
         schema = schema_of(shape)
         if shape and listed:
             raise node.error("`structured` and `list` exclude each other. Leave one out.")
@@ -279,6 +291,7 @@ class Prompt(Asking):
             samples=samples.count() if samples else None,
             raw=raw.flag() if raw else False,
             after=after.text() if after else None,
+            alone=bare.flag() if bare else False,
         )
 
 
@@ -401,6 +414,10 @@ class Loop(Column):
     @property
     def type(self) -> pa.DataType:
         return pa.list_(pa.struct([(n, c.type) for n, c in self.columns.items()]))
+
+    @property
+    def asks(self) -> bool:
+        return any(c.asks for c in self.columns.values())
 
     @property
     def needs(self) -> frozenset[str]:

@@ -71,6 +71,11 @@ class Column(abc.ABC):
         """The Arrow type of the values."""
 
     @property
+    def asks(self) -> bool:
+        """Whether a teacher is needed for it."""
+        return self.costs
+
+    @property
     def silent(self) -> bool:
         """Whether it says nothing of a kept row, and is left out of it."""
         return False

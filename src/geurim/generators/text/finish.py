@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from geurim.contract import Json, Lineage, Progress, Source
 from geurim.errors import DataError
 from geurim.generators.text.asked import Asking, Loop
-from geurim.generators.text.columns import Column
+from geurim.generators.text.columns import Column, Fixed
 
 if TYPE_CHECKING:
     from geurim.generators.text.fitted import FittedText
@@ -49,15 +49,13 @@ def finish(
     real: Any,
     work: Path,
     progress: Progress,
-) -> Report | None:
-    """Write training form, card and report into `work`. Without a row there is only the recipe."""
+) -> Report:
+    """Write recipe, training form, card and report into `work`."""
     import yaml
 
     recipe = fitted.recipe
     text = yaml.safe_dump(dict(recipe.spec), allow_unicode=True, sort_keys=False, width=100)
     (work / "recipe.yaml").write_text(text, encoding="utf-8")
-    if not source.rows:
-        return None
     _train(fitted, source, fold, usage, seed, text, work, progress)
     return _report(fitted, source, work, real, progress)
 
@@ -79,12 +77,24 @@ def _train(
     recipe, output = fitted.recipe, fitted.recipe.output
     form = output.form if output else "text"
     mapping = dict(output.columns) if output else {"text": recipe.text[-1]}
-    rows, share = source, 1.0
+    settings = {n for n, c in fitted.columns.items() if isinstance(c, Fixed)}
+    # What was set is the same in all rows, and stands in the recipe and the data: nothing to learn.
+    rows, share = _without(source, settings - set(mapping.values())), 1.0
     if recipe.mix and recipe.mix.source in fitted.tables:
         rows, share = _mixed(fitted, source, recipe.mix, mapping, seed)
     write(convert(rows, form, mapping=mapping or None), work / "train.jsonl", progress=progress)
     words = _card(fitted, source.lineage, fold, usage, recipe_text, share, source.rows or 0)
     save(rows, work / "train", form, mapping=mapping or None, card=words, progress=progress)
+
+
+def _without(source: Source, names: set[str]) -> Source:
+    """The rows without these columns."""
+    kept = [n for n in source.schema.names if n not in names]
+
+    def read() -> Iterator[pa.RecordBatch]:
+        return (batch.select(kept) for batch in source.read())
+
+    return replace(source, schema=pa.schema([source.schema.field(n) for n in kept]), read=read)
 
 
 def _mixed(

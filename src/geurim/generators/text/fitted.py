@@ -8,7 +8,7 @@ out of the batch and stands, with stage and reason, in the batch's metadata (`re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -32,6 +32,7 @@ from geurim.generators.text.columns import (
     Rows,
     Scope,
 )
+from geurim.generators.text.early import Entry, depths_of, with_early
 from geurim.generators.text.keys import Keyed
 from geurim.generators.text.live import Live
 from geurim.generators.text.recipe import Recipe
@@ -52,6 +53,7 @@ class FittedText(Fitted):
     recipe: Recipe
     tables: Mapping[str, pa.Table]
     columns: Mapping[str, Column]  # bound to the tables, in order
+    late: Sequence[tuple[tuple[str, ...], Entry]]  # steps over the set, by the columns they look at
     run: Mapping[str, Json]  # what templates see as `run`: rows asked for, rows of each source
     live: Live | None = None
 
@@ -72,6 +74,7 @@ class FittedText(Fitted):
             if isinstance(column, Keyed):
                 columns[name] = column = column.bound(name, kinds)
             kinds[name] = _type(name, column, kinds)
+        columns, late = with_early(recipe, columns)
         shown = [n for n in recipe.spec["columns"] if n[0] != "_" and not columns[n].silent]
         schema = pa.schema([(n, kinds[n]) for n in shown])
         lineage = Lineage.made(repr(recipe), request=recipe.digest, parents=parents)
@@ -82,6 +85,7 @@ class FittedText(Fitted):
             recipe=recipe,
             tables=dict(tables),
             columns=columns,
+            late=late,
             run={
                 "rows": 0,
                 **{n: tables[n].num_rows if n in tables else 0 for n in recipe.sources},
@@ -99,7 +103,7 @@ class FittedText(Fitted):
         progress: Progress = quiet,
     ) -> Iterator[FittedText]:
         """The same generator with its teachers at hand, for as long as the block lasts."""
-        if not self.recipe.teachers:
+        if self.recipe.asks and not self.recipe.teachers:
             raise SettingError(
                 f"The recipe {self.recipe.name!r} has no teacher. Give one: "
                 "recipe.with_teachers(default=Teacher.of(url, model)), or Teacher.embedded()."
@@ -142,7 +146,7 @@ class FittedText(Fitted):
             schema=old.schema,
         )
         tables = {**self.tables, grow.source: pa.concat_tables([old, more])}
-        return replace(self, tables=tables, columns=_bound(self.recipe.columns, tables))
+        return replace(self, tables=tables, columns=_bound(self.columns, tables))
 
     def draw(
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None
@@ -166,10 +170,7 @@ class FittedText(Fitted):
     @cached_property
     def _levels(self) -> list[list[str]]:
         """Columns that can be worked out at the same time, one group after the other."""
-        level: dict[str, int] = {}
-        for name, column in self.columns.items():
-            below = [level[r] for r in column.refers if r in level]
-            level[name] = max(below, default=-1) + 1
+        level = depths_of(self.columns)
         # What is free comes first, so that a row it drops costs nothing. A split stands alone, and
         # last: what it does not concern is worked out once, before it.
         levels: list[list[str]] = []

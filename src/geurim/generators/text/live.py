@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,13 +59,15 @@ class Live:
         unsafe: bool = False,
         progress: Progress = quiet,
     ) -> Iterator[Live]:
-        with Session(recipe.teachers, record, budget or Budget(), progress) as session:
+        teachers = recipe.teachers if recipe.asks else {}
+        with Session(teachers, record, budget or Budget(), progress) as session:
             yield cls(recipe, tables, session, unsafe)
 
     @property
     def ahead(self) -> int:
         """Rows that may be under way at once: as many as the teachers together may be asked."""
-        return sum(t.max_concurrency for t in self.session.teachers.values())
+        asked = sum(t.max_concurrency for t in self.session.teachers.values())
+        return asked or os.cpu_count() or 1  # without a teacher there may be programs to run
 
     def teacher_name(self, wanted: str, number: int) -> str:
         """The teacher of that name; "any" is one by lot; a role nobody fills is the default's."""

@@ -36,6 +36,7 @@ from geurim.generators.text.columns import (
 )
 from geurim.generators.text.keys import Key, Keyed, Wrote
 from geurim.generators.text.reworked import Noisy, Program, Scored
+from geurim.generators.text.seeds import as_wanted
 from geurim.generators.text.spec import Node, parse_yaml, read_yaml
 from geurim.generators.text.teacher import Teacher
 from geurim.generators.text.templates import Expression, Template
@@ -172,7 +173,8 @@ class Recipe(Generator):
         return replace(self, teachers={**self.teachers, **teachers})
 
     def with_sources(self, **sources: Any) -> Recipe:
-        """The same recipe reading these sources: a Source, a path or a frame each."""
+        """The same recipe reading these sources: a Source, a frame or a path, also of documents."""
+        from geurim.generators.text.finish import open_source
         from geurim.read import as_source
 
         for name in sources:
@@ -181,7 +183,11 @@ class Recipe(Generator):
                     f"The recipe {self.name!r} has no source {name!r}. It has: "
                     f"{', '.join(self.sources) or 'none'}."
                 )
-        return replace(self, given={**self.given, **{n: as_source(s) for n, s in sources.items()}})
+        opened = {
+            n: open_source(s) if isinstance(s, str | Path) else as_source(s)
+            for n, s in sources.items()
+        }
+        return replace(self, given={**self.given, **opened})
 
     def with_values(self, **values: Any) -> Recipe:
         """The same recipe with columns fixed to a value each, whatever made them before."""
@@ -246,6 +252,11 @@ class Recipe(Generator):
     def columns(self) -> dict[str, Column]:
         """The columns in the order in which they are worked out."""
         return parse_columns(self._node.need("columns"))
+
+    @property
+    def asks(self) -> bool:
+        """Whether a column needs a teacher; else rows are drawn, computed and run alone."""
+        return any(column.asks for column in self.columns.values())
 
     @property
     def parameters(self) -> dict[str, Json]:
@@ -394,11 +405,20 @@ class Recipe(Generator):
                 continue  # real rows to mix in may be left out
             same = own.get("same") if isinstance(own, Mapping) else None
             found = given.get(name) or given.get(str(same)) or self._own_source(str(same or name))
-            tables[name] = found.to_arrow()
+            tables[name] = as_wanted(found.to_arrow(), self._own_columns(name), name)
             parents.append(found.lineage)
             if not tables[name].num_rows:
                 raise DataError(f"The source {name!r} has no rows. Give at least one.")
         return FittedText.bind(self, tables, tuple(parents))
+
+    def _own_columns(self, name: str) -> list[str]:
+        """The columns of the rows that stand in the recipe: those that it reads of other rows."""
+        own = self.sources[name]
+        own = self.sources[own["same"]] if isinstance(own, Mapping) else own
+        rows = own if isinstance(own, list) else []
+        return list(
+            dict.fromkeys(k for r in rows for k in (r if isinstance(r, dict) else ["text"]))
+        )
 
     def _own_source(self, name: str) -> Source:
         """A source that the recipe brings itself: rows in the file, or a file beside it."""

@@ -14,7 +14,7 @@ from geurim.errors import DataError
 from geurim.generators.text.blocks import blocks
 from geurim.generators.text.repair import repair_json
 
-__all__ = ["extract_code", "parse_choice", "parse_list", "parse_score", "repair_json"]
+__all__ = ["alone", "extract_code", "parse_choice", "parse_list", "parse_score", "repair_json"]
 
 _ALIASES = {"python": {"python", "py", "python3"}, "sql": {"sql", "sqlite", "sqlite3"}}
 
@@ -68,6 +68,41 @@ def parse_list(text: str, *, truncated: bool = False) -> list[str]:
         items.pop()
     joined = ("\n".join(lines).strip() for lines in items)
     return [_unbold(item) for item in joined if item]
+
+
+_QUOTES = ('""', "''", "“”", "‘’", "「」", "『』", "``")
+_ANNOUNCED = re.compile(
+    r"(?:sure|certainly|of course|here(?:'s| is| are)|다음은|아래는)\b[^\n]{0,80}[:：]\s*\n\s*",
+    re.I,
+)
+_LABEL = re.compile(
+    r"\**(?:(?:the|a|my|your)? ?(?:new|edited|revised|rewritten|reworked|rephrased)? ?"
+    r"(?:request|question|message|problem|description)|(?:새로운 |고친 )?(?:요청|질문|문의))"
+    r"\**\s*[:：]\**\s*(?=\S)",
+    re.I,
+)
+
+
+def alone(text: str) -> str:
+    """The text that was asked for by itself, where a model has dressed it up.
+
+    Taken off are a line that announces it ("Here is the question:"), a label before it ("Question:
+    …") and one pair of quotes or bold marks around all of it.
+    """
+    text = text.strip()
+    for mark in (_ANNOUNCED, _LABEL):
+        found = mark.match(text)
+        if found:
+            text = text[found.end() :].strip()
+    text = _unbold(text)
+    for quotes in _QUOTES:
+        first, last = quotes[0], quotes[1]
+        within = text[1:-1]
+        if len(text) > 2 and text[0] == first and text[-1] == last:
+            if first not in within and last not in within:
+                text = within.strip()
+            break
+    return text
 
 
 def _unbold(item: str) -> str:

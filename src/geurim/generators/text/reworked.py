@@ -86,6 +86,10 @@ class Scored(Column):
     teacher: str = "default"
 
     @property
+    def asks(self) -> bool:
+        return self.score in ("logprob", "difficulty")
+
+    @property
     def type(self) -> pa.DataType:
         return pa.float64()
 

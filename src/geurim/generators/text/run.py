@@ -13,7 +13,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from geurim.contract import Json, Lineage, Progress, Source, quiet
 from geurim.curate import Filter, step
 from geurim.curate.characters import texts_of
 from geurim.curate.contract import judged
-from geurim.errors import BudgetExceeded, SamplingError, SettingError, TargetExists
+from geurim.errors import BudgetExceeded, GeurimError, SamplingError, SettingError, TargetExists
 from geurim.generators.text.budget import Budget
 from geurim.generators.text.finish import finish, real_rows
 from geurim.generators.text.fitted import FittedText, rejected
@@ -68,7 +68,7 @@ class TextResult:
     drawn: int  # rows that were looked at, kept or not
     rejects: Mapping[str, int]  # by stage
     usage: Usage
-    report: Report | None  # None where no row was kept
+    report: Report
     note: str  # the recipe's own words on this run
     seed: int
     complete: bool  # False: the budget ended before the rows asked for
@@ -93,7 +93,8 @@ def run_text(
     goes on with that of an unfinished run in the folder. `real`: real texts that verification
     compares with. `fewer`: when the budget ends early, keep what there is instead of an error.
     `unsafe`: let made code run without a sandbox. Raises TargetExists for a finished folder
-    (unless `overwrite`, which keeps the record), BudgetExceeded, SamplingError, SettingError.
+    (unless `overwrite`, which keeps the record), BudgetExceeded, SettingError, SamplingError (also
+    where no row is kept), TeacherFailed where a teacher refuses the key or cannot be reached.
     """
     if rows is None and recipe.each is None:
         raise SettingError("rows is None. Say how many rows to make.")
@@ -110,6 +111,8 @@ def run_text(
         ) as live:
             run = _Run(fitted=live, seed=seed, rows=rows, work=work, progress=progress, fewer=fewer)
             source = run.source()
+            if not source.rows:
+                raise run.nothing()
             usage = live.live.session.usage if live.live else None
         assert usage is not None
         report = finish(
@@ -132,7 +135,7 @@ def run_text(
         report=report,
         note=recipe.note.render(live.alike()) if recipe.note else "",
         seed=seed,
-        complete=run.complete,
+        complete=run.ended is None,
     )
 
 
@@ -160,21 +163,11 @@ def _check_mix(fitted: FittedText, rows: int | None) -> None:
 class Fold:
     """The steps over the whole set, as rows come: what is kept, and the rejects as JSON lines."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        schema: pa.Schema,
-        rejects: Path,
-        tables: Mapping[str, pa.Table] | None = None,
-    ) -> None:
-        self._schema = schema
-        self._text = recipe.text
+    def __init__(self, fitted: FittedText, rejects: Path) -> None:
+        self._schema = fitted.schema
         self._steps: list[tuple[str, tuple[str, ...], Filter]] = []
-        for name, settings in recipe.steps:
-            settings = dict(settings)
-            of = settings.pop("of", None)
-            columns = (of,) if isinstance(of, str) else tuple(of or self._text)
-            settings = _with_texts(name, settings, tables or {})
+        for columns, (name, given) in fitted.late:
+            settings = _with_texts(name, given, fitted.tables)
             self._steps.append((name, columns, step(name, **settings).start()))
         self._file = rejects.open("w", encoding="utf-8", newline="\n")
         self.counts: dict[str, int] = {}
@@ -247,8 +240,7 @@ class _Run:
     work: Path
     progress: Progress
     fewer: bool
-    complete: bool = True
-    lineage: Lineage | None = field(default=None)
+    ended: BudgetExceeded | None = None  # what ended the run before its time
 
     @property
     def recipe(self) -> Recipe:
@@ -256,8 +248,7 @@ class _Run:
 
     @cached_property
     def fold(self) -> Fold:
-        rejects = self.work / FILES["rejects"]
-        return Fold(self.recipe, self.fitted.schema, rejects, self.fitted.tables)
+        return Fold(self.fitted, self.work / FILES["rejects"])
 
     @property
     def wanted(self) -> int | None:
@@ -276,6 +267,17 @@ class _Run:
             raise
         return self._selected(path)
 
+    def nothing(self) -> GeurimError:
+        """The error of a run that ended without a row."""
+        if self.ended is not None:
+            return self.ended
+        lost = sorted(self.fold.counts.items(), key=lambda item: -item[1])
+        return SamplingError(
+            f"No row was kept of {self.fold.drawn:,} drawn. Dropped by "
+            f"{', '.join(f'{stage}: {count:,}' for stage, count in lost) or 'nothing'}. Look at "
+            f"{FILES['failed']} in the folder for the reasons, and loosen what drops them."
+        )
+
     def _lineage(self) -> Lineage:
         made = self.fitted.lineage
         return Lineage.made(
@@ -285,10 +287,10 @@ class _Run:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         try:
             yield from self._rounds()
-        except BudgetExceeded:
+        except BudgetExceeded as error:
             if not self.fewer:
                 raise
-            self.complete = False
+            self.ended = error
 
     def _rounds(self) -> Iterator[pa.RecordBatch]:
         if self.recipe.grow:

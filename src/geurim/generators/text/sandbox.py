@@ -181,7 +181,13 @@ class Sandbox:
         command = [
             *(self.kind, "run", "--interactive", "--rm", "--init", "--pull", "never"),
             *("--name", name, "--network", "none", "--read-only", "--cap-drop", "ALL"),
-            *("--security-opt", "no-new-privileges", "--user", "65534:65534", "--ipc", "none"),
+            *("--security-opt", "no-new-privileges", "--user", "65534:65534"),
+            *(
+                "--ipc",
+                "private",
+                "--shm-size",
+                "16m",
+            ),  # without it there is no lock between processes
             *("--memory", f"{job['memory_mb']}m", "--memory-swap", f"{job['memory_mb']}m"),
             *("--pids-limit", str(self.processes + 2), "--cpus", "1", "--log-driver", "none"),
             *("--tmpfs", f"/tmp:rw,nosuid,nodev,size={self.disk_mb}m,mode=1777"),
@@ -215,6 +221,10 @@ class Sandbox:
             reason = rest if kind == "killed" else None
         if self._contained and code > 128:
             code = 128 - code
+            # There only the limit on CPU time, which is a little longer, ends an endless loop.
+            late = time.monotonic() - process.started > job["seconds"] + 1
+            if reason is None and late and -code in (signal.SIGXCPU, signal.SIGKILL):
+                reason, code = "time", -signal.SIGKILL
         if reason is None and code < 0:
             reason = "cpu time" if -code == signal.SIGXCPU else _signal_name(-code)
         return Ran(

@@ -6,8 +6,8 @@ import re
 
 import pyarrow as pa
 
-from geurim.analyze.personal import find_personal
 from geurim.contract import Finding, Verdict
+from geurim.curate.personal import personal_data
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.prose.compare import Prose
@@ -37,22 +37,10 @@ def personal(p: Prose) -> list[Finding]:
 def flagged(texts: Texts) -> dict[str, list[int]]:
     """The numbers of the texts that hold personal data, by kind."""
     found: dict[str, list[int]] = {}
-    _search(pa.array(texts.raw, pa.string()), 0, found)
+    for place, kinds in personal_data(pa.array(texts.raw, pa.string())).items():
+        for kind in kinds:
+            found.setdefault(kind, []).append(place)
     return found
-
-
-def _search(values: pa.Array, first: int, found: dict[str, list[int]]) -> None:
-    """Halve what holds something until each text stands alone: few are looked at twice."""
-    shares = find_personal(values) if len(values) else {}
-    if not shares:
-        return
-    if len(values) == 1:
-        for kind in shares:
-            found.setdefault(kind, []).append(first)
-        return
-    half = len(values) // 2
-    _search(values.slice(0, half), first, found)
-    _search(values.slice(half), first + half, found)
 
 
 def _kind(p: Prose, kind: str, hits: list[int], made: dict[str, list[int]]) -> Finding:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from geurim.contract import Finding, Json, Verdict
+from geurim.curate.contamination import Contamination
 from geurim.html import percent
+from geurim.read import as_source
 from geurim.verify import stats
 from geurim.verify.prose.compare import Prose
 from geurim.verify.prose.faithful import NO_REAL
 from geurim.verify.prose.near import Shingled, like_any, shingle_width
-from geurim.verify.prose.texts import Grams, Texts, distinct
+from geurim.verify.prose.texts import Texts
 from geurim.verify.verdict import judge, not_judged
 
 SPAN = 50  # characters of a copied span
-RUN = 13  # words of a run shared with a benchmark (Brown et al. 2020, appendix C)
-LEAST_RUN = 8  # words of a benchmark text that is shorter than that
-KOREAN_RUN = 30  # letters and digits, blanks left out
-COMMON = 10  # benchmark texts with the same run: a phrase of the benchmark, not a question of it
 SHOWN = 6
 _BLOCK = 2_000
 _MASK = np.uint64((1 << 26) - 1)
@@ -159,7 +158,7 @@ def _met(hashes: np.ndarray, others: Texts) -> np.ndarray:
 
 
 def contamination(p: Prose) -> list[Finding]:
-    """Texts that hold a run of 13 words, or of 30 Korean characters, of a benchmark text."""
+    """Texts that hold a run of words, or of Korean characters, of a benchmark text."""
     if p.contamination is None:
         text = "Not judged: no benchmark texts were given to compare with."
         return [not_judged("private", "text_contamination", text)]
@@ -187,8 +186,9 @@ def contamination(p: Prose) -> list[Finding]:
             reference=reference,
             count=count,
             verdict=verdict if hits else "pass",
-            text=f"{hits:,} of {count:,} synthetic texts hold a run of {RUN} words "
-            f"(or {KOREAN_RUN} Korean characters) of one of {len(known):,} benchmark texts.",
+            text=f"{hits:,} of {count:,} synthetic texts hold a run of {Contamination.words} "
+            f"words (or {Contamination.characters} Korean characters) of one of {len(known):,} "
+            "benchmark texts.",
             columns=(p.column,),
             details={"examples": examples, "benchmarks": p.contamination.total},
         )
@@ -196,43 +196,14 @@ def contamination(p: Prose) -> list[Finding]:
 
 
 def shared_runs(texts: Texts, known: Texts) -> np.ndarray:
-    """For each text the number of a text of `known` that shares a run with it, or -1. (N,)."""
+    """For each text the number of a text of `known` that shares a run with it, or -1. (N,).
+
+    The step of curation decides: a set that it has cleaned is clean here.
+    """
     found = np.full(len(texts), -1)
-    sizes = np.bincount(known.words.rows, minlength=len(known))
-    for n in range(LEAST_RUN, RUN + 1):
-        rows = np.flatnonzero(sizes >= RUN if n == RUN else sizes == n)
-        if len(rows):
-            _marked(found, texts.word_runs(n), known.take(rows).word_runs(n), rows)
-    bare = [Texts(tuple(_bare(t) for t in k.raw)) for k in (texts, known)]
-    korean = _korean(bare[1])
-    if korean.any():
-        rows = np.flatnonzero(korean)
-        runs = [bare[0].characters(KOREAN_RUN), bare[1].take(rows).characters(KOREAN_RUN)]
-        _marked(found, runs[0], runs[1], rows)
-    return found
-
-
-def _marked(found: np.ndarray, grams: Grams, known: Grams, rows: np.ndarray) -> None:
-    """Write into `found` which known text each text shares a run with; common runs do not count."""
-    if not len(known.hashes):
-        return
-    once = distinct(known)
-    hashes, first, often = np.unique(once.hashes, return_index=True, return_counts=True)
-    own, hashes = once.rows[first[often <= COMMON]], hashes[often <= COMMON]
-    if not len(hashes):
-        return
-    at = np.minimum(np.searchsorted(hashes, grams.hashes), len(hashes) - 1)
-    hit = np.flatnonzero(hashes[at] == grams.hashes)[::-1]  # so that the first run is kept
-    found[grams.rows[hit]] = rows[own[at[hit]]]
-
-
-def _bare(text: str) -> str:
-    return "".join(c for c in text if c.isalnum())
-
-
-def _korean(texts: Texts) -> np.ndarray:
-    """Which texts are for a third Hangul, (N,) bool."""
-    hangul = (texts.codes >= 0xAC00) & (texts.codes <= 0xD7A3)
-    share = np.bincount(texts.rows()[hangul], minlength=len(texts))
-    found: np.ndarray = (share > 0) & (share * 3 >= texts.lengths)
+    if len(known):
+        benchmark = as_source(pa.table({"text": pa.array(known.raw, pa.string())}))
+        judge = Contamination(against=benchmark).start()
+        for place, (item, _) in judge.met(pa.array(texts.raw, pa.string())).items():
+            found[place] = item
     return found
