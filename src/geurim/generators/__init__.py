@@ -26,6 +26,7 @@ GENERATORS: dict[str, str] = {
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
     "gan": "geurim.generators.gan:Gan",
+    "vae": "geurim.generators.vae:Vae",
     "resample": "geurim.generators.resample:Resample",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
