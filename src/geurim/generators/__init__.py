@@ -28,6 +28,7 @@ GENERATORS: dict[str, str] = {
     "independent": "geurim.generators.independent:Independent",
     "private": "geurim.generators.private:Private",
     "resample": "geurim.generators.resample:Resample",
+    "vae": "geurim.generators.vae:Vae",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
 
