@@ -46,6 +46,12 @@ def test_auto_chooses_by_need_and_says_why(table: pa.Table) -> None:
     name, why = choose(profile, Needs(seconds=1e-4), known)
     assert name == "copula"
     assert "allowed" in why
+    known |= {"diffusion"}
+    name, why = choose(profile, Needs(seconds=600, torch=True), known)
+    assert name == "diffusion"
+    assert "600 s" in why
+    assert choose(profile, Needs(seconds=600, torch=False), known)[0] == "trees"
+    assert choose(profile, Needs(torch=True), known)[0] == "trees"  # no hint of patience
     with pytest.raises(SettingError, match="proves privacy"):
         choose(profile, Needs(privacy=True), frozenset({"trees"}))
     assert geurim.fit(table, "auto", seed=1).lineage.maker.startswith("Trees")

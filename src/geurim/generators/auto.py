@@ -16,6 +16,8 @@ from geurim.errors import SettingError
 
 TREES_S = 1e-5  # CPU seconds of `trees` for a row and column; measured on Adult and flights
 TREES_ROWS = 400_000  # of more, `trees` learns from so many
+DIFFUSION_S = 2e-4  # CPU seconds of `diffusion` for a row and column, on the same tables
+DIFFUSION_ROWS = 200_000  # of more, it learns from so many
 MANY = 5_000  # categories of a column from which trees, which hash them, lose what they tell
 PATIENT_S = 300.0  # with less time than this no network is trained to its end
 
@@ -74,6 +76,13 @@ def choose(
         return "autoregressive", (
             f"the column {wide[0]!r} has {int(profile.columns[wide[0]]['distinct']):,} categories, "
             "which it embeds one by one"
+        )
+    long = max(DIFFUSION_S * min(profile.rows, DIFFUSION_ROWS) * columns, 10.0)
+    able = "diffusion" in known and needs.has_torch
+    if able and needs.seconds is not None and needs.seconds >= long:
+        return "diffusion", (
+            f"its rows come closest to real ones, and the time allowed, {needs.seconds:g} s, "
+            f"suffices: it takes about {long:.0f} s on {profile.rows:,} rows of {columns} columns"
         )
     why = f"it takes about {max(guess, 1):.0f} s on {profile.rows:,} rows of {columns} columns"
     if needs.conditions:
