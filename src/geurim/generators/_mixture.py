@@ -18,16 +18,6 @@ class Mixture:
     mean: np.ndarray
     root: np.ndarray
 
-    def draw(self, rows: int, rng: np.random.Generator) -> np.ndarray:
-        """Points (rows, D) float32, in random order."""
-        component = rng.choice(len(self.weight), rows, p=self.weight)
-        noise = rng.standard_normal((rows, self.mean.shape[1]))
-        points = np.empty_like(noise)
-        for k in np.unique(component):
-            here = component == k
-            points[here] = self.mean[k] + noise[here] @ self.root[k].T
-        return points.astype(np.float32)
-
     def log_parts(self, points: np.ndarray) -> np.ndarray:
         """log of weight times density (N, K) of points (N, D)."""
         found = np.empty((len(points), len(self.weight)))
@@ -38,13 +28,6 @@ class Mixture:
             size = np.log(np.diag(root)).sum() + 0.5 * len(mean) * np.log(2 * np.pi)
             found[:, k] = np.log(weight) - 0.5 * (apart**2).sum(1) - size
         return found
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {f"prior/{k}": getattr(self, k) for k in ("weight", "mean", "root")}
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Mixture:
-        return cls(**{k: arrays[f"prior/{k}"] for k in ("weight", "mean", "root")})
 
 
 def learn(points: np.ndarray, components: int, rng: np.random.Generator) -> Mixture:
