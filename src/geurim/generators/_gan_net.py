@@ -67,9 +67,11 @@ class Maker(nn.Module):
         logits: Tensor = belief * self.copula(latents) + _CAP * torch.tanh(h / _CAP)
         return logits
 
-    def make(self, count: int, random: torch.Generator | None = None) -> Tensor:
-        """`count` rows (B, C)."""
-        return self.made(count, random)[0]
+    def make(self, count: int, random: torch.Generator | None = None, each: int = 1) -> Tensor:
+        """Rows (B * each, C), `each` in turn from the chances that one noise gives."""
+        first, probability = self.made(count, random)
+        more = [self.classes.draw(probability, random) for _ in range(each - 1)]
+        return torch.stack([first, *more], 1).flatten(0, 1)
 
     def made(self, count: int, random: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """`count` rows (B, C) and the probabilities (B, G) of their classes."""

@@ -1,7 +1,7 @@
 """A judge that tells real rows from made ones, and by whom the better of the made are kept.
 
 After Azadi et al. 2019 (discriminator rejection sampling). For makers of any kind: what is asked of
-one is `make(count, random)`, rows (B, C) of classes. Needs torch; imported only where it is there.
+one is `make(count, random, each)`, rows (count * each, C) of classes. Needs torch; imported only where it is there.
 """
 
 from __future__ import annotations
@@ -86,12 +86,21 @@ class Judged(nn.Module):
 
         Of `tries` rows made one is taken, in proportion to its odds of being real.
         """
-        made = self.maker.make(rows * tries, random)
+        made = self.tried(rows, tries, random)
         weight = self.judge.odds(made) + self.raked[made].sum(1)
         u = torch.rand(weight.shape, generator=random)
         best = (weight - torch.log(-torch.log(u))).reshape(rows, tries).argmax(1)
         chosen: Tensor = made[torch.arange(rows) * tries + best] - self.classes.first[:-1]
         return chosen
+
+    def tried(self, rows: int, tries: int, random: torch.Generator | None = None) -> Tensor:
+        """Rows to choose from (rows * tries, C), `tries` of them for each.
+
+        Two are drawn from the same chances, which cost more than drawing from them.
+        """
+        each = 2 if tries % 2 == 0 else 1
+        found: Tensor = self.maker.make(rows * tries // each, random, each)
+        return found
 
     @torch.no_grad()
     def rake(self, tries: int, rows: int, rounds: int = 8) -> None:
@@ -99,7 +108,7 @@ class Judged(nn.Module):
 
         (Deming & Stephan 1940, iterative proportional fitting.)
         """
-        made = self.maker.make(rows * tries)
+        made = self.tried(rows, tries)
         weight = self.judge.odds(made)
         first = self.classes.first.tolist()
         for _, i in itertools.product(range(rounds), range(self.classes.columns)):

@@ -105,11 +105,14 @@ class Decoder(nn.Module):
             self.mean[k, of] = torch.as_tensor(mean).float()
             self.spread[k][np.ix_(of, of)] = torch.as_tensor(root).float()
 
-    def make(self, count: int, random: Any = None) -> Tensor:
-        """`count` rows (B, C)."""
+    def make(self, count: int, random: Any = None, each: int = 1) -> Tensor:
+        """Rows (B * each, C), `each` in turn from the chances that one latent gives."""
         probability = self(self.latents(count, random))
-        noise = torch.randn(count, len(self.root), generator=random, device=self.root.device)
-        return self.through(probability, noise, self.root)
+        made = []
+        for _ in range(each):
+            noise = torch.randn(count, len(self.root), generator=random, device=self.root.device)
+            made.append(self.through(probability, noise, self.root))
+        return torch.stack(made, 1).flatten(0, 1)
 
     def through(self, probability: Tensor, noise: Tensor, root: Tensor) -> Tensor:
         """Rows (B, C) of probabilities (B, G), drawn through noise (B, N) correlated by a root."""
