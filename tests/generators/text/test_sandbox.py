@@ -101,6 +101,30 @@ def test_many_threads_run_programs_at_once(sandbox: Sandbox) -> None:
         assert list(answers) == [f"{i**2}\n" for i in range(24)]
 
 
+def test_what_is_written_last_is_read_however_busy_the_machine(sandbox: Sandbox) -> None:
+    """A run may end between a look for output and the look whether it still runs."""
+    from geurim.generators.text import sandbox as module
+
+    class Late(module._Process):
+        def read(self, seconds: float) -> str | None:
+            look = self._selector.select
+
+            def slowly(wait: float) -> list[object]:
+                found = look(0) if wait else look(wait)
+                time.sleep(0.3 * (not found))  # the program ends meanwhile
+                return found
+
+            self._selector.select = slowly  # type: ignore[method-assign,assignment]
+            return super().read(seconds)
+
+    kept, module._Process = module._Process, Late  # type: ignore[misc]
+    try:
+        ran = sandbox.run_python("print('last')", seconds=10)
+    finally:
+        module._Process = kept  # type: ignore[misc]
+    assert (ran.returncode, ran.stdout) == (0, "last\n")
+
+
 def test_nothing_of_a_run_stays_open_in_the_caller(sandbox: Sandbox) -> None:
     opened = Path("/proc/self/fd")
     before = len(list(opened.glob("*")))

@@ -283,12 +283,14 @@ class _Process:
             left = end - time.monotonic()
             if left <= 0:
                 return "time"
-            events = self._selector.select(min(left, 0.1))
+            # Asked first: what it wrote before it went is then there to be read.
+            gone = self._process.poll() is not None
+            events = self._selector.select(0.0 if gone else min(left, 0.1))
             for key, _ in events:
                 if self._take(key.fd, key.data) > _MOST_OUTPUT:
                     return "output"
             # Without namespaces a child may outlive the program and hold its output open.
-            if not events and self._process.poll() is not None:
+            if gone and not events:
                 return None
         return None
 
