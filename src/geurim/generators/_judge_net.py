@@ -1,7 +1,8 @@
 """A judge that tells real rows from made ones, and by whom the better of the made are kept.
 
 After Azadi et al. 2019 (discriminator rejection sampling). For makers of any kind: what is asked of
-one is `make(count, random, each)`, rows (count * each, C) of classes. Needs torch; imported only where it is there.
+one is `make(count, random, each)`, rows (count * each, C) of classes. Needs torch; imported only
+where it is there.
 """
 
 from __future__ import annotations

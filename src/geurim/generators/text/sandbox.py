@@ -182,12 +182,8 @@ class Sandbox:
             *(self.kind, "run", "--interactive", "--rm", "--init", "--pull", "never"),
             *("--name", name, "--network", "none", "--read-only", "--cap-drop", "ALL"),
             *("--security-opt", "no-new-privileges", "--user", "65534:65534"),
-            *(
-                "--ipc",
-                "private",
-                "--shm-size",
-                "16m",
-            ),  # without it there is no lock between processes
+            # Memory of their own to share, without which there is no lock between processes.
+            *("--ipc", "private", "--shm-size", "16m"),
             *("--memory", f"{job['memory_mb']}m", "--memory-swap", f"{job['memory_mb']}m"),
             *("--pids-limit", str(self.processes + 2), "--cpus", "1", "--log-driver", "none"),
             *("--tmpfs", f"/tmp:rw,nosuid,nodev,size={self.disk_mb}m,mode=1777"),
