@@ -115,3 +115,10 @@ def test_killed_fit_goes_on_to_the_same_rows(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert checkpointed(str(path)).equals(checkpointed(None))
+
+
+def test_a_model_file_names_no_place_of_this_machine(tmp_path: Path) -> None:
+    training = Training(epochs=1, checkpoint=str(tmp_path / "secret.checkpoint"))
+    settings = Recurrent(entity="who", width=8, hidden=8, training=training)
+    fitted = geurim.fit(as_source(echoes(60, 8)), settings, seed=1)
+    assert "secret" not in repr(fitted.state()[0]) + repr(fitted.lineage)

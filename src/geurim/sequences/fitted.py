@@ -165,8 +165,11 @@ class FittedSequences(Fitted):
         arrays = {f"{p}/{k}": v for p, (_, found) in parts.items() for k, v in found.items()}
         state: dict[str, Json] = {p: s for p, (s, _) in parts.items()}
         kinds = [[f.name, str(f.type)] for f in self.outside.schema if f.name.startswith("\0")]
+        settings = asdict(self.settings)
+        if "training" in settings:
+            settings["training"]["checkpoint"] = None  # a place on this machine
         return state | {
-            "settings": asdict(self.settings),
+            "settings": settings,
             "pseudo": kinds,
             "form": self.form,
             "units": self.units,
