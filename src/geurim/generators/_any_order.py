@@ -8,7 +8,7 @@ what the two differ in: each gives a task.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self, cast
 
@@ -18,11 +18,12 @@ import pyarrow as pa
 from geurim import codec
 from geurim.codec import Codec, Scale, part
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
-from geurim.errors import DataError, SettingError
+from geurim.errors import DataError
 from geurim.generators import _parts
 from geurim.generators._chain import Chain
 from geurim.generators._conditionals import Conditionals, learn_own, see
 from geurim.generators._parts import Parts
+from geurim.generators._settings import check_shares, check_whole, saved
 from geurim.generators._training import Training, import_torch, to_arrays, train
 from geurim.generators.trees import thin
 
@@ -75,9 +76,7 @@ class FittedAnyOrder(Fitted):
         arrays |= {f"parts/{k}": v for k, v in _parts.state(self.parts).items()}
         arrays |= {f"own/{k}": v for k, v in _parts.state(self.own).items()}
         arrays |= {f"network/{k}": v for k, v in self.weights.items()}
-        settings = asdict(self.settings)
-        settings["training"]["checkpoint"] = None  # a place on this machine
-        return {"settings": settings, "codec": coded}, arrays
+        return {"settings": saved(self.settings), "codec": coded}, arrays
 
     @classmethod
     def from_state(
@@ -127,17 +126,8 @@ class AnyOrder(Generator):
     shares: ClassVar[tuple[str, ...]] = ("dropout", "decay")
 
     def __post_init__(self) -> None:
-        kind = type(self).__name__
-        for setting in ("width", "hidden", "tries", "cell_rows", "max_rows"):
-            value = getattr(self, setting)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SettingError(f"{kind}: {setting} is {value!r}. Give a whole number from 1.")
-        for setting in self.shares:
-            if not 0 <= getattr(self, setting) < 1:
-                raise SettingError(
-                    f"{kind}: {setting} is {getattr(self, setting)!r}. "
-                    "Give a share from 0 up to below 1."
-                )
+        check_whole(self, ("width", "hidden", "tries", "cell_rows", "max_rows"))
+        check_shares(self, self.shares)
 
     def groups(self, rows: int) -> int:
         """The groups of a column, at most, in a table of so many rows."""

@@ -6,7 +6,7 @@ quantiles and repeated values. How rows are made is what the two differ in: each
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -15,9 +15,10 @@ import pyarrow as pa
 from geurim import codec as codecs
 from geurim.codec import Codec, part
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
-from geurim.errors import DataError, SettingError
+from geurim.errors import DataError
 from geurim.generators import _parts
 from geurim.generators._parts import Parts
+from geurim.generators._settings import check_whole, saved
 from geurim.generators._training import Training, from_arrays, import_torch, seeded, to_arrays
 from geurim.generators.trees import thin
 
@@ -50,9 +51,7 @@ class FittedJudged(Fitted):
         arrays = {f"codec/{k}": v for k, v in arrays.items()}
         arrays |= {f"parts/{k}": v for k, v in _parts.state(self.parts).items()}
         arrays |= to_arrays(self.network)
-        settings = asdict(self.settings)
-        settings["training"]["checkpoint"] = None  # a place on this machine
-        return {"settings": settings, "codec": state}, arrays
+        return {"settings": saved(self.settings), "codec": state}, arrays
 
     @classmethod
     def from_state(
@@ -106,11 +105,7 @@ class Judged(Generator):
     )
 
     def __post_init__(self) -> None:
-        kind = type(self).__name__
-        for name in self.whole_numbers:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SettingError(f"{kind}: {name} is {value!r}. Give a whole number from 1.")
+        check_whole(self, self.whole_numbers)
 
     def most(self, rows: int) -> int:
         """The classes of a column, at most, in a table of so many rows."""

@@ -24,6 +24,7 @@ import numpy as np
 
 from geurim.contract import Event, Progress, quiet
 from geurim.errors import FitError, MissingExtra, SettingError
+from geurim.generators._settings import check_whole
 
 _SPARE = 0.9  # the share of free memory that a fit may ask for
 _SAVE_S = 10.0  # seconds between checkpoints, at least
@@ -50,10 +51,7 @@ class Training:
     checkpoint: str | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "patience"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SettingError(f"Training: {name} is {value!r}. Give a whole number from 1.")
+        check_whole(self, ("epochs", "batch", "patience"))
         if not (isinstance(self.rate, float | int) and 0 < self.rate < 1):
             raise SettingError(f"Training: rate is {self.rate!r}. Give a number between 0 and 1.")
         if not 0 <= self.holdout <= 0.5:

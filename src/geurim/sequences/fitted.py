@@ -11,7 +11,7 @@ real series, others like them are drawn. No privacy proof goes with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from geurim import levels
 from geurim.codec import part
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError
+from geurim.generators._settings import saved
 from geurim.generators._training import Training
 from geurim.generators.anew import Anew
 from geurim.generators.trees import FittedTrees, Trees
@@ -165,11 +166,8 @@ class FittedSequences(Fitted):
         arrays = {f"{p}/{k}": v for p, (_, found) in parts.items() for k, v in found.items()}
         state: dict[str, Json] = {p: s for p, (s, _) in parts.items()}
         kinds = [[f.name, str(f.type)] for f in self.outside.schema if f.name.startswith("\0")]
-        settings = asdict(self.settings)
-        if "training" in settings:
-            settings["training"]["checkpoint"] = None  # a place on this machine
         return state | {
-            "settings": settings,
+            "settings": saved(self.settings),
             "pseudo": kinds,
             "form": self.form,
             "units": self.units,

@@ -16,10 +16,10 @@ import numpy as np
 
 from geurim.codec import Codec, Scale
 from geurim.contract import Progress
-from geurim.errors import SettingError
 from geurim.generators import _parts
 from geurim.generators._conditionals import Seen
 from geurim.generators._parts import Parts
+from geurim.generators._settings import check_shares, check_whole
 from geurim.generators._training import Training, import_torch, train
 from geurim.sequences._memory import Memory
 from geurim.sequences.chain import Model
@@ -53,18 +53,8 @@ class Recurrent(Sequences):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for setting in ("width", "hidden"):
-            value = getattr(self, setting)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SettingError(
-                    f"Recurrent: {setting} is {value!r}. Give a whole number from 1."
-                )
-        for setting in ("dropout", "decay"):
-            if not 0 <= getattr(self, setting) < 1:
-                raise SettingError(
-                    f"Recurrent: {setting} is {getattr(self, setting)!r}. "
-                    "Give a share from 0 up to below 1."
-                )
+        check_whole(self, ("width", "hidden"))
+        check_shares(self, ("dropout", "decay"))
 
     def learn(
         self,
