@@ -51,6 +51,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure("tails", "rare", "geurim.verify.rare:tails"),
     Measure("invented", "rare", "geurim.verify.rare:invented"),
     Measure("range", "rare", "geurim.verify.rare:out_of_range"),
+    Measure("near", "private", "geurim.verify.near:near"),
+    Measure("singling_out", "private", "geurim.verify.attacks:singling_out"),
+    Measure("linkability", "private", "geurim.verify.attacks:linkability"),
+    Measure("inference", "private", "geurim.verify.attacks:inference"),
 )
 """The public list. A measure's random stream depends on its place, so new ones go to the end."""
 
