@@ -55,6 +55,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("singling_out", "private", "geurim.verify.attacks:singling_out"),
     Measure("linkability", "private", "geurim.verify.attacks:linkability"),
     Measure("inference", "private", "geurim.verify.attacks:inference"),
+    Measure("membership", "private", "geurim.verify.membership:membership"),
 )
 """The public list. A measure's random stream depends on its place, so new ones go to the end."""
 
