@@ -56,6 +56,8 @@ MEASURES: tuple[Measure, ...] = (
     Measure("linkability", "private", "geurim.verify.attacks:linkability"),
     Measure("inference", "private", "geurim.verify.attacks:inference"),
     Measure("membership", "private", "geurim.verify.membership:membership"),
+    Measure("unusual", "private", "geurim.verify.unusual:unusual"),
+    Measure("budget", "private", "geurim.verify.private:budget"),
 )
 """The public list. A measure's random stream depends on its place, so new ones go to the end."""
 
