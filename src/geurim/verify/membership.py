@@ -73,8 +73,7 @@ def _scores(
         far.append(np.concatenate(found))
     least = 0.5 / synthetic.unit  # a copy is nearer than anything that the scale can tell apart
     ratio = [
-        (np.log(f + least) - np.log(n + least)).mean(axis=1)
-        for n, f in zip(near, far, strict=True)
+        (np.log(f + least) - np.log(n + least)).mean(axis=1) for n, f in zip(near, far, strict=True)
     ]
     return {
         "membership_distance": (-near[0][:, 0], -near[1][:, 0]),
@@ -128,4 +127,4 @@ def _curve(members: np.ndarray, others: np.ndarray) -> list[float]:
         np.concatenate([[0.0], 1 - np.searchsorted(np.sort(s), values, side="left") / len(s)])
         for s in (members, others)
     )
-    return np.interp(CURVE, alarms, hits).round(5).tolist()
+    return [round(float(v), 5) for v in np.interp(CURVE, alarms, hits)]

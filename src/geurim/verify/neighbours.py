@@ -34,7 +34,7 @@ class Points:
 
     @property
     def count(self) -> int:
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     def first(self, rows: int) -> Points:
         return self.take(slice(0, rows))

@@ -1,7 +1,8 @@
 """Private? Do the synthetic rows tell about the training rows what they do not tell about others?
 
-Three looks: the distance to the nearest training row against that to the nearest row held out,
-exact copies, and real names, addresses or numbers that come out again.
+The first looks: the distance to the nearest training row against that to the nearest row held out,
+exact copies, and real names, addresses or numbers that come out again; and what a private fit
+promises. The attacks stand in `near`, `attacks`, `membership`, `unusual` and `canaries`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.contract import Finding
+from geurim.contract import Finding, Lineage, Privacy
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.compare import Column, Comparison, Rows
@@ -20,6 +21,7 @@ from geurim.verify.neighbours import learned, nearest, points
 from geurim.verify.verdict import judge, not_judged
 
 DCR_ROWS = 10_000
+REASONABLE = 10.0  # epsilon; Ponomareva et al. 2023, "How to DP-fy ML", tier 2
 MOST_UNSEEN = 5.0  # times that the excess counts, at most, where few training rows were drawn
 SCANNED = 20_000  # strings looked through for personal data, a column
 RESEMBLING = frozenset({"name", "first_name", "last_name", "city", "company", "postcode", "url"})
@@ -240,3 +242,52 @@ def _news(
     assert column.categories is not None
     found = find(column.categories.take(pa.array(news)))
     return {entity: share * len(news) / few.count for entity, share in found.items()}
+
+
+def budget(c: Comparison) -> list[Finding]:
+    """What differential privacy promises, by the lineage of the synthetic rows. It is no test."""
+    spent = bounded(c.lineage) if c.lineage else None
+    if not spent:
+        return [
+            not_judged(
+                "private",
+                "privacy_budget",
+                "No differential privacy is known of these rows, so no proof bounds what they tell "
+                "of any one person: the tests above are all there is.",
+            )
+        ]
+    epsilon, delta = sum(p.epsilon for p in spent), sum(p.delta for p in spent)
+    units = {
+        f"{p.unit} of up to {p.contributions:,} rows" if p.contributions > 1 else p.unit
+        for p in spent
+    }
+    whom = " or ".join(sorted(units))
+    return [
+        Finding(
+            question="private",
+            name="privacy_budget",
+            value=epsilon,
+            low=epsilon,
+            high=epsilon,
+            reference=None,
+            count=len(spent),
+            verdict="pass" if epsilon <= REASONABLE else "info",
+            text=f"Differential privacy bounds what these rows tell of any one {whom}: "
+            f"epsilon {epsilon:.4g}, delta {delta:.2g} (up to 1 is strong, up to "
+            f"{REASONABLE:g} reasonable, more is weak).",
+            details={"delta": delta, "epsilon": [p.epsilon for p in spent]},
+        )
+    ]
+
+
+def bounded(lineage: Lineage) -> tuple[Privacy, ...]:
+    """The private releases that all that is known passed through; () where real rows did not.
+
+    Their epsilons and deltas add up (Dwork & Roth 2014, theorem 3.16).
+    """
+    if lineage.privacy:
+        return lineage.privacy
+    if lineage.real or not lineage.parents:
+        return ()
+    parents = {p.digest: bounded(p) for p in lineage.parents}
+    return sum(parents.values(), ()) if all(parents.values()) else ()

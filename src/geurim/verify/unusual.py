@@ -123,9 +123,7 @@ def _unique(
     )
     cells = int(np.prod(shape, dtype=float))
     if cells > MOST_CELLS:  # too many to count one by one: number those that occur
-        _, place = np.unique(
-            np.concatenate([training, holdout, synthetic]), return_inverse=True
-        )
+        _, place = np.unique(np.concatenate([training, holdout, synthetic]), return_inverse=True)
         cuts = np.cumsum([len(training), len(holdout)]).tolist()
         training, holdout, synthetic = np.split(place, cuts)
         cells = int(place.max()) + 1

@@ -38,6 +38,7 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "membership_density": (0.03, 0.10),
     "membership_density_tpr": (0.02, 0.10),
     "unique_combinations": (0.05, 0.15),
+    "canaries": (0.05, 0.20),
     "personal_survives": (0.0, 0.001),
     "names_survive": (0.02, 0.10),
     "personal_found": (0.001, 0.01),
