@@ -83,8 +83,11 @@ def singling_out(c: Comparison) -> list[Finding]:
         return [_not(name, why) for name in ("singling_out_one", "singling_out_several")]
     tables = c.training.first(rows), c.holdout.first(rows)
     return [
-        _singled(c, "singling_out_one", _by_one(c.released, columns, c.rng), 1, tables),
-        _singled(c, "singling_out_several", _by_several(c.released, columns, c.rng), KNOWN, tables),
+        _singled(c, name, make(c.released, columns, min(GUESSES, rows), c.rng), known, tables)
+        for name, make, known in (
+            ("singling_out_one", _by_one, 1),
+            ("singling_out_several", _by_several, KNOWN),
+        )
     ]
 
 
@@ -133,7 +136,7 @@ def _matches(rows: Rows, guess: Guess) -> int:
     return len(places)
 
 
-def _by_one(rows: Rows, columns: list[Column], rng: np.random.Generator) -> list[Guess]:
+def _by_one(rows: Rows, columns: list[Column], count: int, rng: np.random.Generator) -> list[Guess]:
     """Values that one synthetic row has, and the ends of each column."""
     single: list[tuple[Column, np.ndarray]] = []
     guesses: list[Guess] = []
@@ -150,14 +153,16 @@ def _by_one(rows: Rows, columns: list[Column], rng: np.random.Generator) -> list
                 guesses.append(((column, "least", float(np.nanmax(values))),))
         single.append((column, kept))
     ends = np.cumsum([len(v) for _, v in single])
-    for at in rng.permutation(int(ends[-1]))[: max(0, GUESSES - len(guesses))]:
+    for at in rng.permutation(int(ends[-1]))[: max(0, count - len(guesses))]:
         which = int(np.searchsorted(ends, at, side="right"))
         column, kept = single[which]
         guesses.append(((column, "equal", float(kept[at - ends[which]])),))
     return guesses
 
 
-def _by_several(rows: Rows, columns: list[Column], rng: np.random.Generator) -> list[Guess]:
+def _by_several(
+    rows: Rows, columns: list[Column], count: int, rng: np.random.Generator
+) -> list[Guess]:
     """A synthetic row's values in a few columns by lot, where no other synthetic row fits them.
 
     A number is "at least" or "at most" the row's own, away from the median.
@@ -167,14 +172,14 @@ def _by_several(rows: Rows, columns: list[Column], rng: np.random.Generator) -> 
         return []
     middle = {x.name: _median(rows.axis[x.name]) for x in columns if x.kind == "axis"}
     guesses: dict[tuple[tuple[str, str, float], ...], Guess] = {}
-    for _ in range(ATTEMPTS * GUESSES):
-        at = int(rng.integers(rows.count))
-        chosen = np.sort(rng.choice(len(columns), known, replace=False))
+    places = rng.integers(rows.count, size=ATTEMPTS * count)
+    order = rng.random((len(places), len(columns))).argsort(axis=1)
+    for at, chosen in zip(places, np.sort(order[:, :known], axis=1), strict=True):
         guess = tuple(_part(columns[i], _values(rows, columns[i])[at], middle) for i in chosen)
         key = tuple((x.name, how, value) for x, how, value in guess)
         if key not in guesses and _matches(rows, guess) == 1:
             guesses[key] = guess
-        if len(guesses) == GUESSES:
+        if len(guesses) == count:
             break
     return list(guesses.values())
 

@@ -86,9 +86,11 @@ def _place(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     at = sum(np.searchsorted(known, values, side=s) for s in ("left", "right"))
     low, middle, high = known[[len(known) // 4, len(known) // 2, 3 * len(known) // 4]]
     with np.errstate(invalid="ignore", over="ignore"):
-        spread = high - low or np.abs(known - middle).mean()
-        if not np.isfinite(spread) or spread == 0:
-            spread = 1.0
+        spread = high - low
+        if spread == 0:  # half of the rows are alike: the spread of the others
+            others = known[known != middle]
+            spread = np.median(np.abs(others - middle)) if len(others) else 1.0
+        spread = spread if np.isfinite(spread) and spread > 0 else 1.0
         away = np.clip(np.arcsinh((values - middle) / spread) / FAR, -1, 1)
     place: np.ndarray = at / (4 * len(known)) + np.nan_to_num(away) / 2
     return np.where(np.isnan(values), -1.0, place)
