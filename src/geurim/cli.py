@@ -47,6 +47,7 @@ from geurim.cli_database import (
     sample_whole,
     scale_option,
 )
+from geurim.cli_proof import canaries
 from geurim.cli_sequences import (
     flat_rows,
     generate_sequences,
@@ -84,6 +85,7 @@ def main() -> None:
 
 main.add_command(text)
 main.add_command(augment)
+main.add_command(canaries)
 
 
 @main.command()

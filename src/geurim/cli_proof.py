@@ -17,7 +17,8 @@ def canaries() -> None:
     \b
     Examples:
       geurim canaries plant people.csv -o planted.parquet
-      geurim generate planted.parquet --rows 10000 -o made.parquet
+      geurim fit planted.parquet -o planted.geurim
+      geurim sample planted.geurim --rows 10000 -o made.parquet
       geurim canaries check made.parquet planted-canaries.parquet
     """
 
