@@ -26,6 +26,7 @@ ATTEMPTS = 8  # combinations tried for each guess that is wanted
 SYNTHETIC = 50_000  # synthetic rows that secrets are looked up among
 WORK = 4_000_000_000  # values compared in one search
 KNOWN = 4  # columns that a guess by several columns names
+FEW = 5_000  # rows that a guess by several columns is tried on first
 LEAST = 20
 WITHIN = 0.05  # a guessed number counts if no more than this share of values lies between
 
@@ -172,12 +173,15 @@ def _by_several(
         return []
     middle = {x.name: _median(rows.axis[x.name]) for x in columns if x.kind == "axis"}
     guesses: dict[tuple[tuple[str, str, float], ...], Guess] = {}
+    few = rows.first(FEW)
     places = rng.integers(rows.count, size=ATTEMPTS * count)
     order = rng.random((len(places), len(columns))).argsort(axis=1)
     for at, chosen in zip(places, np.sort(order[:, :known], axis=1), strict=True):
         guess = tuple(_part(columns[i], _values(rows, columns[i])[at], middle) for i in chosen)
         key = tuple((x.name, how, value) for x, how, value in guess)
-        if key not in guesses and _matches(rows, guess) == 1:
+        if key in guesses or _matches(few, guess) > 1:  # most guesses fail on few rows already
+            continue
+        if _matches(rows, guess) == 1:
             guesses[key] = guess
         if len(guesses) == count:
             break
