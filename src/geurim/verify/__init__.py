@@ -52,7 +52,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("invented", "rare", "geurim.verify.rare:invented"),
     Measure("range", "rare", "geurim.verify.rare:out_of_range"),
     Measure("near", "private", "geurim.verify.near:near"),
-    Measure("singling_out", "private", "geurim.verify.attacks:singling_out"),
+    Measure("singling_out", "private", "geurim.verify.singling:singling_out"),
     Measure("linkability", "private", "geurim.verify.attacks:linkability"),
     Measure("inference", "private", "geurim.verify.attacks:inference"),
     Measure("membership", "private", "geurim.verify.membership:membership"),
