@@ -402,6 +402,12 @@ def impute(
 )
 @click.option("--holdout", metavar="DATA", help="Real rows that were not learned from.")
 @target_option
+@click.option(
+    "--sensitive",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column such as sex: its groups must not fare worse. May be given more than once.",
+)
 @click.option("--table", help="The table of SYNTHETIC, where that is a database URL.")
 @click.option("--real-table", metavar="TABLE", help="The table of --real, likewise.")
 @click.option("--holdout-table", metavar="TABLE", help="The table of --holdout, likewise.")
@@ -427,6 +433,7 @@ def verify(
     real: str,
     holdout: str,
     target: str,
+    sensitive: tuple[str, ...],
     table: str,
     real_table: str,
     holdout_table: str,
@@ -448,6 +455,7 @@ def verify(
     Examples:
       geurim verify out.parquet --real people.csv -o report.html
       geurim verify out.parquet --real train.csv --holdout test.csv --target income -o report.html
+      geurim verify out.parquet --real people.csv --target income --sensitive sex --sensitive race
       geurim verify out.parquet --real people.csv --gate gate.toml --json report.json
       geurim verify out --real reviews.csv -o report.html
       geurim verify rows.jsonl --text question --text answer --against gsm8k.jsonl -o report.html
@@ -458,7 +466,7 @@ def verify(
     check_free([output, json_output], overwrite)
     limits = load_gate(gate) if gate else None
     if columns or Path(synthetic).is_dir():
-        refuse(ctx, ["table", "real_table", "holdout_table", "schema"], "for text")
+        refuse(ctx, ["table", "real_table", "holdout_table", "schema", "sensitive"], "for text")
         with run.bars() as progress:
             report = _verify_text(
                 synthetic, real, holdout, target, columns, against, seed, progress
@@ -474,6 +482,7 @@ def verify(
             geurim.read(real, table=real_table, schema=schema),
             holdout=geurim.read(holdout, table=holdout_table, schema=schema) if holdout else None,
             target=target,
+            sensitive=sensitive,
             seed=seed,
             progress=progress,
         )
