@@ -30,9 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(folder: Path, *words: str) -> tuple[int, str]:
-    given = [
-        str(folder / w) if w.endswith(("csv", "made", "html", "json", "md")) else w for w in words
-    ]
+    kinds = (".csv", ".html", ".json", ".md")
+    given = [str(folder / w) if w.endswith(kinds) or w == "made" else w for w in words]
     done = CliRunner().invoke(main, given)
     return done.exit_code, done.output
 
