@@ -1,4 +1,4 @@
-"""What does verify catch? Thirty-two defects in three strengths, and honest rows. Writes DEFECTS.md.
+"""What does verify catch? Defects in three strengths, and honest rows. Writes DEFECTS.md.
 
     python benchmarks/defects.py --data PATH [--tables adult,flights,bank] [--rows 5000]
         [--honest 40] [--peers VENV]

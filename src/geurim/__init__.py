@@ -23,6 +23,7 @@ _HOMES = {
     "analyze": "geurim.analyze",
     "augment": "geurim.augment",
     "impute": "geurim.impute",
+    "mix": "geurim.mix",
     "fit": "geurim.generators",
     "sample": "geurim.sample",
     "verify": "geurim.verify",
@@ -87,6 +88,7 @@ __all__ = [
     "generate",
     "impute",
     "load",
+    "mix",
     "read",
     "run",
     "sample",
@@ -116,6 +118,7 @@ if TYPE_CHECKING:
     )
     from geurim.generators import fit
     from geurim.impute import impute
+    from geurim.mix import mix
     from geurim.model import load, save
     from geurim.pipeline import Result, generate, run
     from geurim.read import read

@@ -33,6 +33,7 @@ from geurim.arguments import (
     parse_rows,
     refuse,
     seed_option,
+    synthetic_option,
     target_option,
     where_option,
     workers_option,
@@ -47,6 +48,8 @@ from geurim.cli_database import (
     sample_whole,
     scale_option,
 )
+from geurim.cli_proof import canaries
+from geurim.cli_proof_sets import mix
 from geurim.cli_sequences import (
     flat_rows,
     generate_sequences,
@@ -58,6 +61,7 @@ from geurim.cli_text import text
 
 if TYPE_CHECKING:
     from geurim.contract import Fitted, Generator, Profile, Progress, Source
+    from geurim.generators import Policy
     from geurim.verify import Report
     from geurim.verify.gate import Gate
 
@@ -84,6 +88,8 @@ def main() -> None:
 
 main.add_command(text)
 main.add_command(augment)
+main.add_command(mix)
+main.add_command(canaries)
 
 
 @main.command()
@@ -149,6 +155,7 @@ def analyze(
 @need_option
 @limit_option
 @constraint_option
+@synthetic_option
 @seed_option
 @click.option("-o", "--output", metavar="MODEL", required=True, help="Save the model here.")
 @click.option(
@@ -173,6 +180,7 @@ def fit(
     needed: tuple[str, ...],
     time_limit: float | None,
     constraints: tuple[str, ...],
+    synthetic_training: Policy,
     seed: int | None,
     output: str,
     checkpoint: str | None,
@@ -222,6 +230,7 @@ def fit(
             constraints=list(constraints),
             needs=needs,
             checkpoint=checkpoint,
+            synthetic_training=synthetic_training,
             progress=progress,
         )
         geurim.save(fitted, output)
@@ -395,6 +404,12 @@ def impute(
 )
 @click.option("--holdout", metavar="DATA", help="Real rows that were not learned from.")
 @target_option
+@click.option(
+    "--sensitive",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column such as sex: its groups must not fare worse. May be given more than once.",
+)
 @click.option("--table", help="The table of SYNTHETIC, where that is a database URL.")
 @click.option("--real-table", metavar="TABLE", help="The table of --real, likewise.")
 @click.option("--holdout-table", metavar="TABLE", help="The table of --holdout, likewise.")
@@ -420,6 +435,7 @@ def verify(
     real: str,
     holdout: str,
     target: str,
+    sensitive: tuple[str, ...],
     table: str,
     real_table: str,
     holdout_table: str,
@@ -441,6 +457,7 @@ def verify(
     Examples:
       geurim verify out.parquet --real people.csv -o report.html
       geurim verify out.parquet --real train.csv --holdout test.csv --target income -o report.html
+      geurim verify out.parquet --real people.csv --target income --sensitive sex --sensitive race
       geurim verify out.parquet --real people.csv --gate gate.toml --json report.json
       geurim verify out --real reviews.csv -o report.html
       geurim verify rows.jsonl --text question --text answer --against gsm8k.jsonl -o report.html
@@ -451,7 +468,7 @@ def verify(
     check_free([output, json_output], overwrite)
     limits = load_gate(gate) if gate else None
     if columns or Path(synthetic).is_dir():
-        refuse(ctx, ["table", "real_table", "holdout_table", "schema"], "for text")
+        refuse(ctx, ["table", "real_table", "holdout_table", "schema", "sensitive"], "for text")
         with run.bars() as progress:
             report = _verify_text(
                 synthetic, real, holdout, target, columns, against, seed, progress
@@ -467,6 +484,7 @@ def verify(
             geurim.read(real, table=real_table, schema=schema),
             holdout=geurim.read(holdout, table=holdout_table, schema=schema) if holdout else None,
             target=target,
+            sensitive=sensitive,
             seed=seed,
             progress=progress,
         )
@@ -545,6 +563,7 @@ def _verify_text(
 @limit_option
 @constraint_option
 @fair_option
+@synthetic_option
 @seed_option
 @edge_option
 @workers_option
@@ -571,6 +590,7 @@ def generate(
     time_limit: float | None,
     constraints: tuple[str, ...],
     fair: str | None,
+    synthetic_training: Policy,
     seed: int | None,
     edge_cases: float,
     workers: int,
@@ -597,7 +617,7 @@ def generate(
         raise click.UsageError("Give DATA or --profile, one of the two.")
     if is_whole(data, table, query, rows):
         unknown = ["target", "generator", "edge_cases", "workers", "entity", "time"]
-        unknown += ["constraints", "fair", "needed", "time_limit"]
+        unknown += ["constraints", "fair", "needed", "time_limit", "synthetic_training"]
         refuse(ctx, unknown, "for a whole database")
         ctx.exit(
             generate_database(
@@ -617,7 +637,7 @@ def generate(
         raise click.UsageError("Missing option '--rows': how many rows of the table.")
     if profile is not None:
         unread = ["table", "query", "schema", "target", "entity", "time"]
-        unread += ["constraints", "fair", "needed"]
+        unread += ["constraints", "fair", "needed", "synthetic_training"]
         refuse(ctx, unread, "with --profile, which reads no data")
         _generate_from_profile(
             ctx.obj,
@@ -633,7 +653,7 @@ def generate(
         return
     refuse(ctx, ["edge_cases"], "with DATA: use geurim fit, then geurim sample")
     if entity or time:
-        unknown = ["target", "constraints", "fair", "needed", "time_limit"]
+        unknown = ["target", "constraints", "fair", "needed", "time_limit", "synthetic_training"]
         refuse(ctx, unknown, "with series: leave it out")
         source = geurim.read(data, table=table, query=query, schema=schema)
         ctx.exit(
@@ -655,6 +675,7 @@ def generate(
             _needs(needed, time_limit),
             list(constraints),
             fair,
+            synthetic_training,
         )
     )
 
@@ -720,6 +741,7 @@ def _generate_from_data(
     needs: Any,
     constraints: list[str],
     fair: str | None,
+    synthetic_training: Policy,
 ) -> int:
     from geurim.pipeline import check_folder
 
@@ -741,6 +763,7 @@ def _generate_from_data(
             fair=whom,
             seed=seed,
             workers=workers,
+            synthetic_training=synthetic_training,
             overwrite=overwrite,
             progress=progress,
         )

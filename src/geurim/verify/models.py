@@ -21,7 +21,7 @@ from geurim.verify.useful import LEAST, TIMES, Task, _labelled, _score, _task
 from geurim.verify.verdict import judge, not_judged
 
 ROWS = 10_000  # to train on, of each
-TESTED = 5_000
+TESTED = 3_000
 IMPORTANT = 12  # columns whose importance is compared, the trees' own choice
 LEVELS = 30  # categories of a column that stand alone
 NEIGHBOURS = 15
