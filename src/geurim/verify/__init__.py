@@ -40,8 +40,8 @@ class Measure:
 MEASURES: tuple[Measure, ...] = (
     Measure("missing", "faithful", "geurim.verify.faithful:missing"),
     Measure("columns", "faithful", "geurim.verify.faithful:columns"),
-    Measure("pairs", "faithful", "geurim.verify.faithful:pairs"),
-    Measure("c2st", "faithful", "geurim.verify.faithful:c2st"),
+    Measure("pairs", "faithful", "geurim.verify.joint:pairs"),
+    Measure("c2st", "faithful", "geurim.verify.c2st:c2st"),
     Measure("tstr", "useful", "geurim.verify.useful:tstr"),
     Measure("dcr", "private", "geurim.verify.private:dcr"),
     Measure("copies", "private", "geurim.verify.private:copies"),
@@ -61,6 +61,21 @@ MEASURES: tuple[Measure, ...] = (
     Measure("membership", "private", "geurim.verify.membership:membership"),
     Measure("unusual", "private", "geurim.verify.unusual:unusual"),
     Measure("budget", "private", "geurim.verify.private:budget"),
+    Measure("triples", "faithful", "geurim.verify.triples:triples"),
+    Measure("missing_patterns", "faithful", "geurim.verify.patterns:patterns"),
+    Measure("missing_dependence", "faithful", "geurim.verify.patterns:dependence"),
+    Measure("dates", "faithful", "geurim.verify.dates:dates"),
+    Measure("rules", "faithful", "geurim.verify.rules:broken_rules"),
+    Measure("duplicates", "faithful", "geurim.verify.rules:duplicates"),
+    Measure("digits", "faithful", "geurim.verify.rules:digits"),
+    Measure("lengths", "faithful", "geurim.verify.rules:lengths"),
+    Measure("lost", "rare", "geurim.verify.rare:lost"),
+    Measure("minority", "rare", "geurim.verify.rare:minority"),
+    Measure("combinations", "rare", "geurim.verify.combinations:combinations"),
+    Measure("extremes", "rare", "geurim.verify.extremes:extremes"),
+    Measure("regions", "rare", "geurim.verify.manifold:regions"),
+    Measure("models", "useful", "geurim.verify.models:models"),
+    Measure("queries", "useful", "geurim.verify.queries:queries"),
 )
 """The public list. A measure's random stream depends on its place, so new ones go to the end."""
 
