@@ -48,7 +48,7 @@ from geurim.cli_database import (
     sample_whole,
     scale_option,
 )
-from geurim.cli_proof_sets import mix
+from geurim.cli_proof_sets import collapse, mix
 from geurim.cli_sequences import (
     flat_rows,
     generate_sequences,
@@ -88,6 +88,7 @@ def main() -> None:
 main.add_command(text)
 main.add_command(augment)
 main.add_command(mix)
+main.add_command(collapse)
 
 
 @main.command()
