@@ -35,7 +35,7 @@ from geurim.contract import (
     quiet,
 )
 from geurim.errors import DataError, SettingError, TargetExists
-from geurim.verify.report import WORDS, _strict, _write
+from geurim.verify.report import WORDS, strict, write_text
 from geurim.verify.verdict import ORDER, worst
 
 Mode = Literal["replace", "accumulate"]
@@ -97,7 +97,7 @@ class Collapse:
     def to_json(self) -> dict[str, Json]:
         """Everything, as strict JSON values."""
         state = {"format": "geurim-collapse", "version": 1, "verdict": self.verdict, **asdict(self)}
-        return dict(_strict(state))
+        return dict(strict(state))
 
     def to_html(self) -> str:
         """One page that opens offline: a plot a measure."""
@@ -148,7 +148,7 @@ class ShareSearch:
             "share": self.share,
             "runs": [{"share": s, **r.to_json()} for s, r in self.runs],
         }
-        return dict(_strict(state))
+        return dict(strict(state))
 
     def to_html(self) -> str:
         """One page that opens offline: a plot a measure, over the shares."""
@@ -163,8 +163,8 @@ class ShareSearch:
 
 def _save(found: Collapse | ShareSearch, folder: Path) -> None:
     text = json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False, indent=1)
-    _write(folder / FILES["json"], text)
-    _write(folder / FILES["page"], found.to_html())
+    write_text(folder / FILES["json"], text)
+    write_text(folder / FILES["page"], found.to_html())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -471,7 +471,7 @@ def _claim(chain: _Chain) -> None:
                 f"The folder {str(chain.folder)!r} holds other files ({', '.join(others[:3])}). "
                 "Choose another folder."
             )
-        _write(path, json.dumps(wanted, indent=1))
+        write_text(path, json.dumps(wanted, indent=1))
         return
     kept = json.loads(path.read_text("utf-8"))
     differ = [k for k in wanted if kept.get(k) != wanted[k]]
@@ -495,8 +495,8 @@ def _keep(chain: _Chain, found: Generation) -> None:
     """Save a generation's figures; its rows are there already."""
     if chain.folder is None:
         return
-    state = _strict(asdict(found))
-    _write(chain.folder / f"generation-{found.number:03d}.json", json.dumps(state, indent=1))
+    state = strict(asdict(found))
+    write_text(chain.folder / f"generation-{found.number:03d}.json", json.dumps(state, indent=1))
 
 
 def _kept(chain: _Chain, number: int) -> Generation | None:

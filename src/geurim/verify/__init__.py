@@ -54,6 +54,13 @@ MEASURES: tuple[Measure, ...] = (
     Measure("groups", "fair", "geurim.verify.fair:group_shares"),
     Measure("outcomes", "fair", "geurim.verify.fair:outcome_gap"),
     Measure("odds", "fair", "geurim.verify.fair:odds_gap"),
+    Measure("near", "private", "geurim.verify.near:near"),
+    Measure("singling_out", "private", "geurim.verify.attacks:singling_out"),
+    Measure("linkability", "private", "geurim.verify.attacks:linkability"),
+    Measure("inference", "private", "geurim.verify.attacks:inference"),
+    Measure("membership", "private", "geurim.verify.membership:membership"),
+    Measure("unusual", "private", "geurim.verify.unusual:unusual"),
+    Measure("budget", "private", "geurim.verify.private:budget"),
 )
 """The public list. A measure's random stream depends on its place, so new ones go to the end."""
 

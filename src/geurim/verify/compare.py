@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.columns import is_number, is_ordered, is_time, to_axis, to_codes
-from geurim.contract import Event, Profile, Progress, Source, quiet
+from geurim.contract import Event, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SchemaError, SettingError
 
 ROWS = 100_000  # rows kept of each table, at most
@@ -83,6 +83,7 @@ class Comparison:
     held_out: bool  # False: the holdout is a half of the real rows, the training rows the other
     rng: np.random.Generator
     sensitive: tuple[str, ...] = ()  # columns whose groups are to be treated alike
+    lineage: Lineage | None = None  # of the synthetic rows
 
     def of(self, *kinds: str) -> list[Column]:
         """The columns of these kinds, in the table's order."""
@@ -136,6 +137,7 @@ def compare(
         target=target,
         held_out=holdout is not None,
         rng=rng,
+        lineage=synthetic.lineage,
     )
     return comparison, _notes(comparison, weight is not None)
 

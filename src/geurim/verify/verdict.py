@@ -8,6 +8,7 @@ explains each row; a test keeps the two alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 
@@ -27,6 +28,18 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "tstr_gap": (0.03, 0.10),
     "dcr_share": (0.03, 0.10),
     "exact_copies": (0.01, 0.05),
+    "nndr": (0.05, 0.15),
+    "near_copies": (0.001, 0.005),
+    "singling_out_one": (0.02, 0.10),
+    "singling_out_several": (0.02, 0.10),
+    "linkability": (0.02, 0.10),
+    "inference": (0.05, 0.15),
+    "membership_distance": (0.03, 0.10),
+    "membership_distance_tpr": (0.02, 0.10),
+    "membership_density": (0.03, 0.10),
+    "membership_density_tpr": (0.02, 0.10),
+    "unique_combinations": (0.05, 0.15),
+    "canaries": (0.05, 0.20),
     "personal_survives": (0.0, 0.001),
     "names_survive": (0.02, 0.10),
     "personal_found": (0.001, 0.01),
@@ -111,7 +124,7 @@ def worst(findings: Iterable[Finding]) -> Verdict:
 
 def not_judged(question: str, name: str, text: str) -> Finding:
     """A check that these rows do not allow: no value, and the reason in `text`."""
-    nan = float("nan")
+    nan = math.nan  # the one object, so that two such findings are equal
     return Finding(
         question=question,
         name=name,
