@@ -21,7 +21,7 @@ from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import TextResult, run_text
 from geurim.generators.text.sandbox import Sandbox
 from geurim.generators.text.teacher import Teacher
-from geurim.generators.text.templates import vote
+from geurim.generators.text.finals import final_answer, same_as, vote
 from geurim.rows import read_rows
 from scripted_server import Asked, Cut, Said, Scripted
 
@@ -411,7 +411,7 @@ def scaled(
     def script(asked: Asked) -> Said:
         if asked.wants == ("valid",):
             return {"valid": valid or "fine" in asked.text}
-        if asked.says("in other words") or asked.says("Write a new one"):
+        if asked.says("The same in other words?") or asked.says("A new one?"):
             question = asked.between("Question:", "\n\n")
             return made_of(question) if made_of else f"{words(asked.text, 4)} {asked.number}?"
         return f"Thinking {asked.number}.\nAnswer: {finals(asked)}"
@@ -492,10 +492,74 @@ def test_scale_verifies_new_questions(tmp_path: Path) -> None:
     assert [r["question"] for r in found] == ["A fine one?"] and stages(rejects) == {"verified"}
 
 
+def test_scale_drops_a_new_question_that_is_its_seed_with_a_word_changed(tmp_path: Path) -> None:
+    table = pa.table({"question": ["A garden is 12 m long and 7 m wide. How long is its fence?"] * 2})
+    made_of = iter(
+        [
+            "A garden is 12 meters long and 7 meters wide. How long is its fence?",
+            "Two taps fill a tub of 90 litres. One gives 5 litres a minute. How much is left?",
+        ]
+    )
+    script = scaled(lambda a: "5", True, lambda q: next(made_of))
+    found, rejects, _, asked = made(
+        tmp_path, "scale", script, None, sources={"seeds": table}, strategy="questions"
+    )
+    assert [r["question"][:8] for r in found] == ["Two taps"] and stages(rejects) == {"new"}
+    assert not any("12 meters" in a.text for a in asked), "dropped before anything more is asked"
+
+
+def test_scale_drops_a_question_that_was_made_before(tmp_path: Path) -> None:
+    text = f"What is {words('x', 12)}?"
+    script = scaled(lambda a: "5", True, lambda q: text)
+    found, rejects, *_ = made(
+        tmp_path, "scale", script, None, sources={"seeds": seeds(4, None)}, strategy="questions"
+    )
+    assert len(found) == 1 and stages(rejects) == {"near"}
+
+
 def test_vote_counts_numbers_as_numbers_and_a_tie_has_no_winner() -> None:
     assert vote(["1,200", "1200.0", "7"]) == {"answer": "1,200", "votes": 2, "of": 3}
     assert vote(["a", "b"])["answer"] == ""
+    assert vote(["30", "The shirt costs 30 dollars.", "31"])["votes"] == 2
     assert vote(["", ""]) == {"answer": "", "votes": 0, "of": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "final"),
+    [
+        ("So it is 84.\nAnswer: 84", "84"),
+        ("**Answer:** 84 rolls**", "84 rolls"),
+        ("Answer: no.\nWait.\nFinal answer: yes", "yes"),
+        ("정답: 84개", "84개"),
+        ("Therefore it is \\(\\boxed{38}\\) metres.", "38"),
+        ("Answer: \\(\\boxed{\\frac{1}{2}}\\)", "\\frac{1}{2}"),
+        ("The answer to your question is not known.", ""),
+    ],
+)
+def test_the_final_answer_is_found_as_models_write_it(text: str, final: str) -> None:
+    assert final_answer(text) == final
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "same"),
+    [
+        ("30 dollars", "30", True),
+        ("$30.00", "30", True),
+        ("The fence is 38 meters.", "38", True),
+        ("\\(38 \\text{ m}\\)", "38 metres", True),
+        ("20 km/h", "20", True),
+        ("he makes 5 + 3 = 8", "8", False),  # three numbers: nobody knows which
+        ("3 pm", "3 am", False),
+        ("Ann, by 3 years", "Tom, by 3 years", False),
+        ("B2", "C2", False),
+        ("Ann", "ann.", True),
+        ("She had 5 + 79 = 84\n#### 84", "84", True),
+    ],
+)
+def test_answers_are_the_same_whatever_the_unit_or_the_words_before(
+    answer: str, right: str, same: bool
+) -> None:
+    assert same_as([answer], right) == ([0] if same else [])
 
 
 # magpie
