@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,27 @@ def test_alpaca_keeps_korean(tmp_path: Path) -> None:
     assert {r["instruction"] for r in kept} >= set(new[:2])
     assert new[2] in {r.get("instruction") for r in rejects if r["stage"] == "alpaca_rules"}
     assert any(a.says("새로운 과제") for a in asked)
+
+
+def test_alpaca_shows_its_own_seeds_in_korean_and_drops_copies_and_other_languages(
+    tmp_path: Path,
+) -> None:
+    seeds = Recipe.load("alpaca").sources["seeds"]
+    assert isinstance(seeds, list)
+    known = {str(s["ko"]) for s in seeds if isinstance(s, dict)}
+    assert len(known) == len(seeds)
+
+    def tasks(asked: Asked) -> Said:
+        shown = re.findall(r"^- (.*[가-힣].*[.?])$", asked.text, re.M)
+        assert known & set(shown) and "Explain why" not in asked.text
+        copied = next(text for text in shown if text in known)
+        digest = hashlib.sha256(asked.text.encode()).digest()
+        new = "".join(chr(0xAC00 + 40 * byte) for byte in digest[:20]) + " 낱말을 쓰세요."
+        return f"1. {copied}\n2. Describe how bread is baked at home.\n3. {new}"
+
+    kept, rejects, *_ = made(tmp_path, "alpaca", alpaca(tasks), 2, language="ko")
+    assert all("낱말을" in r["instruction"] for r in kept)
+    assert stages(rejects) >= {"copied", "in_language"}
 
 
 def test_alpaca_twice_is_the_same(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     env.filters["same_as"] = same_as
     env.filters["lines_with"] = _lines_with
     env.filters["rouge_l"] = _rouge_l
+    env.filters["hangul"] = _hangul
     env.globals.pop("lipsum", None)
     env.filters["turns"] = turns
     return env
@@ -52,6 +53,15 @@ def _rouge_l(text: str, other: str) -> float:
     from geurim.curate.novelty import rouge_l
 
     return rouge_l(str(text), str(other))
+
+
+def _hangul(text: str) -> float:
+    """The share of Hangul among the letters of a text; 0 where it has none."""
+    import pyarrow as pa
+
+    from geurim.curate.language import hangul_shares
+
+    return float(hangul_shares(pa.array([str(text)], pa.string()))[0][0])
 
 
 def turns(exchanges: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
