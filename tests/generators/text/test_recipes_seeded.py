@@ -267,7 +267,7 @@ def test_wizardlm_evolves_by_every_way_and_notes_the_depth(tmp_path: Path) -> No
         made = Recipe.of(spec).with_sources(prompts=PROMPTS)
         made = made.with_teachers(default=Teacher.of(server.url, "s"))
         rows = read_rows(run_text(made, 60, tmp_path / "o", seed=2).data).to_arrow().to_pylist()
-        told = "\n".join(a.text for a in server.asked)
+        told = "\n".join(a.system + a.text for a in server.asked)
     ways = {"constraint", "deepen", "concretize", "reasoning", "input", "breadth"}
     assert {r["method"] for r in rows} == ways
     assert told.count("by 10 to 20 words") > 20 and "rarer" in told
