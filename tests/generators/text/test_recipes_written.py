@@ -584,7 +584,7 @@ def test_persona_drops_a_person_who_is_there_already_in_other_words(tmp_path: Pa
 
 def support(asked: Asked) -> str:
     here = re.search("[가-힣]", asked.text + asked.system) is not None
-    if asked.says("score how well it serves this customer"):
+    if asked.says("How well does the answer serve"):
         low = hashlib.sha256(asked.text.encode()).digest()[0] % 6 == 0
         return "Score: 2" if low else "Score: 4"
     return korean(asked, "감사합니다. 빨리 확인해 주세요.") if here else spun(asked, 24)
