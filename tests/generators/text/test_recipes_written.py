@@ -514,6 +514,27 @@ def test_critic_stops_at_the_goal_or_the_bound_and_takes_the_best(tmp_path: Path
     assert result.rejects == {"good": 1}
 
 
+def test_a_later_round_without_a_score_ends_the_loop_and_a_first_one_drops_the_row(
+    tmp_path: Path,
+) -> None:
+    scores = {"later": [7, 0], "first": [0]}
+    questions = pa.table({"text": list(scores)})
+    script = critic(scores)
+
+    def unclear(asked: Asked) -> str:
+        said: str = script(asked)
+        return "Who can tell?" if said == "Score: 0" else said
+
+    with Scripted(unclear) as server:
+        result = run("critic", server, tmp_path / "o", None, sources={"questions": questions})
+        critics = [a for a in server.asked if a.says("Name the two most important faults")]
+    assert len(critics) == 1
+    assert [(r["output"], len(r["rounds"])) for r in table(result)] == [("draft number 1.", 1)]
+    (lost,) = lines(result, "rejects.jsonl")
+    assert lost["stage"] == "rounds.score"
+    assert lost["rounds"] == [{"draft": "draft number 1.", "answers": True}]  # what was lost
+
+
 # persona
 
 

@@ -406,7 +406,8 @@ class Loop(Column):
     """Columns worked out again and again until a condition holds; every round is kept.
 
     Within a round `previous` is the round before it (None in the first one), `round` its number
-    from 1. The value is the list of all rounds.
+    from 1. The value is the list of all rounds. A round after the first that comes to nothing (cut
+    short, without a score, …) ends the loop: what was made before it stands.
     """
 
     kind: ClassVar[str] = "loop"
@@ -441,7 +442,11 @@ class Loop(Column):
                 try:
                     row[inner] = value(inner, column, here)()
                 except Dropped as error:
-                    raise Dropped(f"{name}.{error.stage}", error.reason) from error
+                    if rounds:
+                        return rounds
+                    begun = {n: row[n] for n in self.columns if n in row}
+                    stage = f"{name}.{error.stage}"
+                    raise Dropped(stage, error.reason, {name: [begun]}) from error
             rounds.append({n: row[n] for n in self.columns})
             if self.until.value(row):
                 break
