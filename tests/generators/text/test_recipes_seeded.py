@@ -350,8 +350,10 @@ def test_wizardlm_twice_is_the_same(tmp_path: Path) -> None:
 # wizardcoder
 
 
-def coder(right: Callable[[str], bool]) -> Callable[[Asked], Said]:
+def coder(right: Callable[[str], bool], equal: bool = False) -> Callable[[Asked], Said]:
     def script(asked: Asked) -> Said:
+        if asked.wants == ("equal",):
+            return {"equal": equal}
         if asked.says("<task>"):
             return harder(asked, asked.between("<task>", "</task>"))
         if asked.says("asserts"):
@@ -372,6 +374,15 @@ def test_wizardcoder_keeps_only_code_that_passes_its_tests(tmp_path: Path) -> No
     assert len(rows) == 6 and stages(rejects) == {"passes_tests"}
     assert all("return a + b" in r["output"] for r in rows)
     assert all("fails its tests" in r["reason"] and "a - b" in r["output"] for r in rejects)
+
+
+@needs_sandbox
+def test_wizardcoder_pays_for_no_answer_to_a_task_that_is_its_parent(tmp_path: Path) -> None:
+    rows, rejects, _, asked = made(tmp_path, "wizardcoder", coder(lambda _: True, True), 2)
+    assert {r["method"] for r in rows} == {"misdirection"}  # there the task has to stay the same
+    lost = {r["instruction"] for r in rejects if r["stage"] == "equal_to_parent"}
+    answered = [a for a in asked if a.says("Write the solution in Python")]
+    assert lost and not any(text in a.text for text in lost for a in answered)
 
 
 @needs_sandbox
