@@ -307,7 +307,9 @@ class Judge(Asking):
     """
 
     kind: ClassVar[str] = "judge"
-    keys: ClassVar[tuple[str, ...]] = (*ASKING, "scale", "attributes", "compare", "unsure", "reason")
+    keys: ClassVar[tuple[str, ...]] = (
+        *ASKING, "scale", "attributes", "compare", "unsure", "reason",
+    )  # fmt: skip
 
     low: float = 1.0
     high: float = 5.0
