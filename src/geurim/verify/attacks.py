@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.compare import Column, Comparison, Rows
 from geurim.verify.neighbours import SCALED, Points, affordable, distances, gap, learned, points
-from geurim.verify.verdict import judge, not_judged
+from geurim.verify.verdict import LEVEL, judge, not_judged
 
 GUESSES = 2_000  # guesses of one attack, at most
 SYNTHETIC = 50_000  # synthetic rows that secrets are looked up among
@@ -38,6 +39,7 @@ class Tries:
     control_hits: float
     control_count: int
     guessing: float  # the rate of success without the synthetic rows
+    crowd: float = 1.0  # successes that are one event: those at one real row, in the mean
 
     @classmethod
     def of(cls, attack: np.ndarray, control: np.ndarray, guess: np.ndarray) -> Tries:
@@ -59,14 +61,22 @@ class Tries:
         (attack, a), (control, b) = (
             ((low + high) / 2, (high - low) / 2)
             for low, high in (
-                stats.wilson(self.hits, self.count),
-                stats.wilson(self.control_hits, self.control_count),
+                stats.wilson(self.hits / self.crowd, self.count / self.crowd),
+                stats.wilson(self.control_hits / self.crowd, self.control_count / self.crowd),
             )
         )
         left = 1 - control
         value = (attack - control) / left
         half = math.hypot(a / left, b * (1 - attack) / left**2)
         return value, max(-1.0, value - half), min(1.0, value + half)
+
+    def surely_better(self, tests: int) -> bool:
+        """Whether the attack is surely better on training rows; sound also where all succeed."""
+        z = NormalDist().inv_cdf(1 - LEVEL / tests)
+        attack, control = self.rates
+        low = stats.wilson(self.hits / self.crowd, self.count / self.crowd, z)[0]
+        high = stats.wilson(self.control_hits / self.crowd, self.control_count / self.crowd, z)[1]
+        return attack - control > math.hypot(attack - low, high - control)
 
 
 def values_of(rows: Rows, column: Column) -> np.ndarray:
@@ -219,6 +229,9 @@ def finding_of(
 ) -> Finding:
     value, low, high = tries.risk()
     attack, control = tries.rates
+    verdict = judge(name, value, low, high, tests=tests)
+    if verdict in ("warn", "fail") and not tries.surely_better(tests):
+        verdict = "info"
     weak = " The attack does no better than guessing." if attack <= tries.guessing else ""
     return Finding(
         question="private",
@@ -228,7 +241,7 @@ def finding_of(
         high=high,
         reference=0.0,
         count=tries.count,
-        verdict=judge(name, value, low, high, tests=tests),
+        verdict=verdict,
         text=what.format(*(percent(x) for x in (attack, control, tries.guessing)))
         + f" Risk {percent(max(value, 0.0))}.{weak}",
         columns=columns,

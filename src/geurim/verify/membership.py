@@ -55,25 +55,20 @@ def membership(c: Comparison) -> list[Finding]:
 def _scores(
     members: Points, others: Points, rows: int, synthetic: Points
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Of each attack: the scores of the members (N,), and of rows held out (N,)."""
-    near = [nearest(p, synthetic, NEAREST)[0] for p in (members, others.first(rows))]
-    # Half of the rows held out are the reference of the other half, and the other way round.
+    """Of each attack: the scores of the members (N,), and of rows held out (N,).
+
+    Half of the rows held out are the reference of `density`: nobody is suspected among them.
+    """
     half = others.count // 2
-    halves = others.take(slice(0, half)), others.take(slice(half, None))
-    most = max(1, int(WORK / 2 / max(1, rows * len(others.same))))
-    far = []
-    for targets in (members, others.first(rows)):
-        cut = min(half, targets.count // 2) if targets is members else min(half, targets.count)
-        parts = targets.take(slice(0, cut)), targets.take(slice(cut, None))
-        found = [
-            nearest(p, r.first(most), NEAREST)[0]
-            for p, r in zip(parts, halves[::-1], strict=True)
-            if p.count
-        ]
-        far.append(np.concatenate(found))
+    reference = others.take(slice(half, None))
+    reference = reference.first(max(1, int(WORK / 2 / max(1, rows * len(others.same)))))
+    near = [nearest(p, synthetic, NEAREST)[0] for p in (members, others.first(rows))]
+    suspected = (members, others.first(min(rows, half)))
+    far = [nearest(p, reference, NEAREST)[0] for p in suspected]
     least = 0.5 / synthetic.unit  # a copy is nearer than anything that the scale can tell apart
     ratio = [
-        (np.log(f + least) - np.log(n + least)).mean(axis=1) for n, f in zip(near, far, strict=True)
+        (np.log(f + least) - np.log(n[: len(f)] + least)).mean(axis=1)
+        for n, f in zip(near, far, strict=True)
     ]
     return {
         "membership_distance": (-near[0][:, 0], -near[1][:, 0]),

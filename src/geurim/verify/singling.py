@@ -5,6 +5,8 @@ The attack of Anonymeter (Giomi et al., PoPETs 2023); `attacks` says how it is j
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from geurim.contract import Finding
@@ -49,7 +51,13 @@ def _singled(
         return refused(name, f"the synthetic rows give only {len(guesses)} guesses to try")
     blind = _blind(c.released, learned(c), known, len(guesses), c.rng)
     tried = ((tables[0], guesses), (tables[1], guesses), (tables[0], blind))
-    tries = Tries.of(*(np.array([_matches(t, g) == 1 for g in made]) for t, made in tried))
+    fits = [[_matches(t, g) for g in made] for t, made in tried]
+    found = [np.array([f[0] if len(f) == 1 else -1 for f in each]) for each in fits]
+    # Guesses that find the same row are one event.
+    sizes = [np.unique(f[f >= 0], return_counts=True)[1] for f in found[:2]]
+    size = np.concatenate(sizes).astype(float)
+    crowd = float((size**2).sum() / size.sum()) if len(size) else 1.0
+    tries = replace(Tries.of(*(f >= 0 for f in found)), crowd=crowd)
     by = "one column" if known == 1 else f"{min(known, len(learned(c)))} columns"
     return finding_of(
         name,
@@ -59,8 +67,8 @@ def _singled(
     )
 
 
-def _matches(rows: Rows, guess: Guess) -> int:
-    """How many rows the guess fits."""
+def _matches(rows: Rows, guess: Guess) -> np.ndarray:
+    """The places of the rows that the guess fits."""
     places: np.ndarray | None = None
     for column, how, value in guess:
         values = values_of(rows, column)
@@ -74,9 +82,9 @@ def _matches(rows: Rows, guess: Guess) -> int:
             fits = values >= value if how == "least" else values <= value
         places = np.flatnonzero(fits) if places is None else places[fits]
         if not len(places):
-            return 0
+            break
     assert places is not None
-    return len(places)
+    return places
 
 
 def _by_one(rows: Rows, columns: list[Column], count: int, rng: np.random.Generator) -> list[Guess]:
@@ -121,9 +129,9 @@ def _by_several(
     for at, chosen in zip(places, np.sort(order[:, :known], axis=1), strict=True):
         guess = tuple(_part(columns[i], values_of(rows, columns[i])[at], middle) for i in chosen)
         key = tuple((x.name, how, value) for x, how, value in guess)
-        if key in guesses or _matches(few, guess) > 1:  # most guesses fail on few rows already
+        if key in guesses or len(_matches(few, guess)) > 1:  # most guesses fail on few rows already
             continue
-        if _matches(rows, guess) == 1:
+        if len(_matches(rows, guess)) == 1:
             guesses[key] = guess
         if len(guesses) == count:
             break
