@@ -24,6 +24,7 @@ _HOMES = {
     "augment": "geurim.augment",
     "impute": "geurim.impute",
     "mix": "geurim.mix",
+    "collapse": "geurim.collapse",
     "fit": "geurim.generators",
     "sample": "geurim.sample",
     "verify": "geurim.verify",
@@ -33,6 +34,7 @@ _HOMES = {
     "run": "geurim.pipeline",
     "Result": "geurim.pipeline",
     "Report": "geurim.verify",
+    "Collapse": "geurim.collapse",
     "Event": "geurim.contract",
     "Finding": "geurim.contract",
     "Fitted": "geurim.contract",
@@ -59,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "BudgetExceeded",
+    "Collapse",
     "ConnectionFailed",
     "DataError",
     "Event",
@@ -84,6 +87,7 @@ __all__ = [
     "__version__",
     "analyze",
     "augment",
+    "collapse",
     "fit",
     "generate",
     "impute",
@@ -100,6 +104,7 @@ __all__ = [
 if TYPE_CHECKING:
     from geurim.analyze import analyze
     from geurim.augment import augment
+    from geurim.collapse import Collapse, collapse
     from geurim.contract import Event, Finding, Fitted, Generator, Lineage, Privacy, Profile, Source
     from geurim.errors import (
         BudgetExceeded,

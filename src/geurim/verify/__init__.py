@@ -55,7 +55,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("outcomes", "fair", "geurim.verify.fair:outcome_gap"),
     Measure("odds", "fair", "geurim.verify.fair:odds_gap"),
     Measure("near", "private", "geurim.verify.near:near"),
-    Measure("singling_out", "private", "geurim.verify.attacks:singling_out"),
+    Measure("singling_out", "private", "geurim.verify.singling:singling_out"),
     Measure("linkability", "private", "geurim.verify.attacks:linkability"),
     Measure("inference", "private", "geurim.verify.attacks:inference"),
     Measure("membership", "private", "geurim.verify.membership:membership"),
