@@ -1,15 +1,14 @@
 """What does verify catch? Defects in three strengths, and honest rows. Writes DEFECTS.md.
 
     python benchmarks/defects.py --data PATH [--tables adult,flights,bank] [--rows 5000]
-        [--honest 40] [--peers VENV]
+        [--honest 40] [--without c2st,tstr,models]
 
 Each table is cut by lot into training rows, a holdout and honest rows that stand for the output of
 a perfect generator; a defect (tests/verify/breaking.py, the list that the tests use too) spoils the
 honest rows. It counts as caught where the default report has a finding of verdict "warn" or "fail".
 A false alarm is such a finding on honest rows, drawn anew each time. Results are kept in
 DEFECTS.json as they come, so that a run that was cut short goes on where it was; `--again` begins
-anew. `--peers` runs the peers' reports of benchmarks/defects_peers.py on the same files, with the
-Python of an environment that has them.
+anew. `--without` leaves out checks, to save time.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ import pyarrow.parquet as pq
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "verify"))
 
-from breaking import DEFECTS, STRENGTHS, put, spoiled  # noqa: E402
+from breaking import DEFECTS, STRENGTHS, put, spoiled, telling_group  # noqa: E402
 
 from geurim.columns import to_axis  # noqa: E402
 from geurim.contract import Finding  # noqa: E402
-from geurim.verify import verify  # noqa: E402
+from geurim.verify import MEASURES, verify  # noqa: E402
 
 KEPT = HERE / "DEFECTS.json"
 PARTS = ("training", "holdout", "honest")
@@ -82,9 +81,17 @@ def cut(table: pa.Table, rows: int, rng: np.random.Generator) -> dict[str, pa.Ta
     }
 
 
-def blamed(given: dict[str, pa.Table], target: str) -> list[list[str]]:
+def blamed(given: dict[str, pa.Table], target: str, without: list[str]) -> list[list[str]]:
     """[verdict, finding, columns] of all that verify warns of."""
-    report = verify(given["synthetic"], given["training"], holdout=given["holdout"], target=target)
+    checks = [m.name for m in MEASURES if m.name not in without]
+    report = verify(
+        given["synthetic"],
+        given["training"],
+        holdout=given["holdout"],
+        target=target,
+        sensitive=[telling_group(given["training"], target)],
+        checks=checks,
+    )
 
     def rank(f: Finding) -> tuple[bool, str]:
         return f.verdict != "fail", f.name
@@ -110,7 +117,14 @@ def case(table: pa.Table, target: str, what: str, strength: int, rows: int) -> d
     return spoiled(DEFECTS[place], strength, parts, target, rng)
 
 
-def run(data: Path, names: list[str], rows: int, honest: int, kept: dict[str, object]) -> None:
+def run(
+    data: Path,
+    names: list[str],
+    rows: int,
+    honest: int,
+    without: list[str],
+    kept: dict[str, object],
+) -> None:
     loaded = {n: TABLES[n](data) for n in names}
     for name, what, strength in tasks(names, honest):
         key = f"{name}/{what}/{strength}"
@@ -118,9 +132,9 @@ def run(data: Path, names: list[str], rows: int, honest: int, kept: dict[str, ob
             continue
         table, target = loaded[name]
         started = time.process_time()
-        found = blamed(case(table, target, what, strength, rows), target)
+        found = blamed(case(table, target, what, strength, rows), target, without)
         seconds = round(time.process_time() - started, 1)
-        kept[key] = {"found": found, "seconds": seconds, "rows": rows}
+        kept[key] = {"found": found, "seconds": seconds, "rows": rows, "without": without}
         KEPT.write_text(json.dumps(kept, indent=0, ensure_ascii=False))
         print(key, seconds, found[:3], flush=True)
 
@@ -152,11 +166,14 @@ def write(kept: dict[str, dict[str, object]]) -> str:
 def _head(kept: dict[str, dict[str, object]], names: list[str]) -> str:
     rows = {int(str(v["rows"])) for v in kept.values()}
     seconds = float(np.mean([float(str(v["seconds"])) for v in kept.values()]))
+    left = sorted({n for v in kept.values() for n in v["without"]})  # type: ignore[attr-defined]
+    told = f" To save time, left out were {', '.join(left)}." if left else ""
     return (
         f"Made by `python benchmarks/defects.py --data PATH` on {', '.join(names)}: "
         f"{' or '.join(f'{r:,}' for r in sorted(rows))} rows each of training, holdout and "
         f"synthetic rows; a report took {seconds:.1f} CPU s on average. Caught: the default report "
-        "warns or fails. Honest rows are real rows that stand for a perfect generator's."
+        "warns or fails; the group that tells most about the target is named as sensitive. "
+        "Honest rows are real rows that stand for a perfect generator's." + told
     )
 
 
@@ -203,11 +220,13 @@ def main() -> None:
     parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--rows", type=int, default=5_000)
     parser.add_argument("--honest", type=int, default=40)
+    parser.add_argument("--without", default="")
     parser.add_argument("--again", action="store_true")
     asked = parser.parse_args()
     kept = json.loads(KEPT.read_text()) if KEPT.exists() and not asked.again else {}
     try:
-        run(asked.data, asked.tables.split(","), asked.rows, asked.honest, kept)
+        without = [n for n in asked.without.split(",") if n]
+        run(asked.data, asked.tables.split(","), asked.rows, asked.honest, without, kept)
     finally:
         (HERE / "DEFECTS.md").write_text(write(kept))
 

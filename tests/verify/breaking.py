@@ -394,7 +394,7 @@ def missing_at_random(given: Given) -> pa.Table:
 def amplified(given: Given) -> pa.Table:
     """The commoner outcome of each group becomes commoner: a part of the others change over."""
     target = given.training[given.target].to_pylist()
-    group = _group(given)
+    group = telling_group(given.training, given.target)
     truth = np.array(target, object)
     names = np.array(given.training[group].to_pylist(), object)
     values, counts = np.unique(truth[truth != None], return_counts=True)  # noqa: E711
@@ -412,15 +412,11 @@ def amplified(given: Given) -> pa.Table:
     return given.put(given.target, new.tolist())
 
 
-def _group(given: Given) -> str:
+def telling_group(table: pa.Table, target: str) -> str:
     """The column of a few groups that tells most about the target."""
-    outcome = coarse(given.training[given.target])
-    few = [
-        n
-        for n in words(given.training, given.target)
-        if pc.count_distinct(given.training[n]).as_py() <= 8
-    ]
-    return max(few, key=lambda n: cramer(coarse(given.training[n]), outcome))
+    outcome = coarse(table[target])
+    few = [n for n in words(table, target) if pc.count_distinct(table[n]).as_py() <= 8]
+    return max(few, key=lambda n: cramer(coarse(table[n]), outcome))
 
 
 def labels_swapped(given: Given) -> pa.Table:

@@ -82,13 +82,14 @@ def _profile(c: Comparison, column: Column, name: str, tests: int) -> Finding | 
     own = float(stats.variation_by_chance(held, real, h, m).sum())
     drift = max(0.0, reference - own - stats.Z * stats.variation_error(held, real, h, m))
     over = value - chance - drift
+    low, high = stats.luck_aside(value, chance, half)
     at = int(np.argmax(np.abs(made - real)))
     return Finding(
         question="faithful",
         name=name,
         value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
+        low=low,
+        high=high,
         reference=reference,
         count=n,
         verdict=judge(name, over, over - half, over + half, tests=tests),
@@ -116,14 +117,16 @@ def _span(c: Comparison, one: Column, other: Column, tests: int) -> Finding | No
     reference, reference_error = stats.ks(held, real)
     half, own = stats.Z * error, stats.ks_by_chance(len(held), len(real))
     drift = max(0.0, reference - own - stats.Z * reference_error)
-    over = value - stats.ks_by_chance(len(made), len(real)) - drift
+    chance = stats.ks_by_chance(len(made), len(real))
+    over = value - chance - drift
+    low, high = stats.luck_aside(value, chance, half)
     middle = [f"{np.median(s) / _DAY:.2f}" for s in spans]
     return Finding(
         question="faithful",
         name="date_gap",
         value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
+        low=low,
+        high=high,
         reference=reference,
         count=len(made),
         verdict=judge("date_gap", over, over - half, over + half, tests=tests),

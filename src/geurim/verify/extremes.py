@@ -42,7 +42,9 @@ def _tail(c: Comparison, column: Column, sign: int, tests: int) -> Finding | Non
     reference, reference_error = stats.ks(held, real)
     half, own = stats.Z * error, stats.ks_by_chance(len(held), len(real))
     drift = max(0.0, reference - own - stats.Z * reference_error)
-    over = value - stats.ks_by_chance(len(made), len(real)) - drift
+    chance = stats.ks_by_chance(len(made), len(real))
+    over = value - chance - drift
+    low, high = stats.luck_aside(value, chance, half)
     shapes = [pareto_shape(v) for v in (made, real, held)]
     side, write = ("above" if sign > 0 else "below"), axis_text(column.type)
     far = [write(sign * (end + float(v.max()))) for v in (made, real)]
@@ -50,8 +52,8 @@ def _tail(c: Comparison, column: Column, sign: int, tests: int) -> Finding | Non
         question="rare",
         name="tail_shape",
         value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
+        low=low,
+        high=high,
         reference=reference,
         count=len(made),
         verdict=judge("tail_shape", over, over - half, over + half, tests=tests),

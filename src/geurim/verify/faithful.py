@@ -76,12 +76,13 @@ def _axis_column(c: Comparison, column: Column, tests: int) -> Finding:
     drift = max(0.0, reference - own - stats.Z * reference_error)
     half = stats.Z * error
     excess = value - chance - drift
+    low, high = stats.luck_aside(value, chance, half)
     return Finding(
         question="faithful",
         name="column_ks",
         value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
+        low=low,
+        high=high,
         reference=reference,
         count=len(synthetic),
         verdict=judge("column_ks", excess, excess - half, excess + half, tests=tests),
@@ -150,12 +151,13 @@ def _codes_column(c: Comparison, column: Column, tests: int) -> Finding:
     own = float(stats.variation_by_chance(holdout, training, h, m).sum())
     drift = max(0.0, reference - own - stats.Z * stats.variation_error(holdout, training, h, m))
     half, excess = stats.Z * error, value - chance - drift
+    low, high = stats.luck_aside(value, chance, half)
     return Finding(
         question="faithful",
         name="column_tv",
         value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
+        low=low,
+        high=high,
         reference=reference,
         count=n,
         verdict=judge("column_tv", excess, excess - half, excess + half, tests=tests),

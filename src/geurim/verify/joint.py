@@ -48,13 +48,14 @@ def _pair_distance(c: Comparison, cuts: list[Cut], counts: list[np.ndarray]) -> 
     ]
     half = stats.Z * float(np.hypot(*(stats.jackknife_error(p) for p in parts)))
     over = value - chance - max(0.0, reference - own - half)
+    low, high = stats.luck_aside(value, chance, half)
     pairs = len(cuts) * (len(cuts) - 1) // 2
     return Finding(
         question="faithful",
         name="pair_distance",
         value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
+        low=low,
+        high=high,
         reference=reference,
         count=pairs,
         verdict=judge("pair_distance", over, over - half, over + half),

@@ -37,13 +37,14 @@ def patterns(c: Comparison) -> list[Finding]:
     own = float(stats.variation_by_chance(h, q, o, m).sum())
     drift = max(0.0, reference - own - stats.Z * stats.variation_error(h, q, o, m))
     over = value - chance - drift
+    low, high = stats.luck_aside(value, chance, half)
     return [
         Finding(
             question="faithful",
             name="missing_pattern",
             value=value,
-            low=max(0.0, value - half),
-            high=min(1.0, value + half),
+            low=low,
+            high=high,
             reference=reference,
             count=n,
             verdict=judge("missing_pattern", over, over - half, over + half),

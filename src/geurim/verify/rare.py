@@ -188,6 +188,8 @@ def _relative(
     ratio = made / own
     below = np.hypot(ratio - low / own, ratio * (roof - own) / roof)
     above = np.hypot(high / own - ratio, ratio * (own - floor) / max(floor, 1e-12))
+    if name.startswith("tail"):  # where it begins is known from the training rows only
+        low, high = max(0.0, own * (ratio - below)), min(1.0, own * (ratio + above))
     away, under = (1 - ratio, above) if ratio < 1 else (ratio - 1, below)
     over = below if ratio < 1 else above
     return Finding(

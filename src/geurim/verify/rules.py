@@ -182,14 +182,15 @@ def _digits(c: Comparison, column: Column, tests: int) -> Finding | None:
     own = float(stats.variation_by_chance(held, real, h, m).sum())
     drift = max(0.0, reference - own - stats.Z * stats.variation_error(held, real, h, m))
     over = value - chance - drift
+    low, high = stats.luck_aside(value, chance, half)
     at = int(np.argmax(np.abs(made - real)))
     kind = int(kinds[at])
     return Finding(
         question="faithful",
         name="number_digits",
         value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
+        low=low,
+        high=high,
         reference=reference,
         count=n,
         verdict=judge("number_digits", over, over - half, over + half, tests=tests),

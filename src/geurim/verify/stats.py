@@ -77,6 +77,17 @@ def ks_by_chance(n: int, m: int) -> float:
     return math.sqrt(math.pi / 2) * math.log(2) * math.sqrt(1 / n + 1 / m)
 
 
+def luck_aside(value: float, chance: float, half: float) -> tuple[float, float]:
+    """The ends of the interval of a distance that would be `chance` by luck alone.
+
+    A distance between samples is too large by what chance gives, the less so the larger it is: the
+    two add up about as the sides of a right angle do. The interval never leaves out `value` itself.
+    """
+    low = math.sqrt(max(max(value - half, 0.0) ** 2 - chance**2, 0.0))
+    high = math.sqrt(max(value**2 - chance**2, 0.0)) + half
+    return min(value, low), min(1.0, max(value, high))
+
+
 def total_variation(p: np.ndarray, q: np.ndarray) -> float:
     """Half the sum of the differences of two rows of shares: the mass that would have to move."""
     return float(np.abs(p - q).sum() / 2)

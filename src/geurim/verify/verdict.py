@@ -27,7 +27,7 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "c2st_auc": (0.10, 0.30),
     "tstr_gap": (0.03, 0.10),
     "dcr_share": (0.03, 0.10),
-    "exact_copies": (0.01, 0.05),
+    "exact_copies": (0.002, 0.02),
     "nndr": (0.05, 0.15),
     "near_copies": (0.001, 0.005),
     "singling_out_one": (0.02, 0.10),
