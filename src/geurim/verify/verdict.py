@@ -51,6 +51,7 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "group_share": (0.20, 0.50),
     "outcome_gap": (0.02, 0.05),
     "odds_gap": (0.05, 0.15),
+    "review_accuracy": (0.10, 0.30),
     "collapse_variance": (0.10, 0.30),
     "collapse_tails": (0.20, 0.50),
     "collapse_rare": (0.10, 0.30),
