@@ -309,6 +309,8 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "mine.txt").write_text("x")
     with pytest.raises(TargetExists, match=r"mine\.txt"):
         study(to=tmp_path / "other")
+    with pytest.raises(TargetExists, match="generation-000"):
+        smallest_share(people(1, 600), to=tmp_path / "run", seed=5)
     assert sorted(p.name for p in (tmp_path / "other").iterdir()) == ["mine.txt"]
 
 

@@ -195,8 +195,9 @@ def _study_seed(run: Run, folder: Path, seed: int | None) -> int:
 def _faded_texts(
     data: tuple[str, ...], columns: tuple[str, ...], folder: Path, seed: int, progress: Progress
 ) -> Any:
-    from geurim.collapse import collapse_texts
+    from geurim.collapse import check_folder, collapse_texts
 
+    check_folder(folder)
     found = collapse_texts(data, column=list(columns) or None, seed=seed, progress=progress)
     folder.mkdir(parents=True, exist_ok=True)
     return found

@@ -16,6 +16,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -136,8 +137,16 @@ class ShareSearch:
         for name, share in self.smallest.items():
             told = "none of those tried" if share is None else percent(share)
             lines.append(f"  {title_of(name)} (tolerance {TOLERANCES[name][0]:g}): {told}")
-        whole = "none of those tried" if self.share is None else percent(self.share)
-        return [*lines, f"  All of them: {whole}"]
+        return [*lines, f"  All of them: {self.needed}"]
+
+    @property
+    def needed(self) -> str:
+        """The share that keeps all measures, in words."""
+        from geurim.html import percent
+
+        if self.share is not None:
+            return percent(self.share)
+        return f"more than {percent(self.runs[-1][0])}, if any share is enough"
 
     def to_json(self) -> dict[str, Json]:
         """Everything, as strict JSON values."""
@@ -386,8 +395,10 @@ def _training(chain: _Chain, number: int, made: list[Source]) -> Source:
         return _stacked([chain.real, *earlier], chain.real.schema)
     if chain.share == 0 and len(earlier) == 1:
         return _recast(earlier[0], chain.real.schema)
+    # Generation 0 stands for the real rows here, whatever it was made from.
+    lineage = Lineage(maker=chain.real.lineage.maker, digest=chain.real.lineage.digest, real=True)
     return mix(
-        chain.real,
+        replace(chain.real, lineage=lineage),
         _stacked(earlier, chain.real.schema),
         real_share=chain.share,
         rows=chain.rows,
@@ -465,12 +476,7 @@ def _claim(chain: _Chain) -> None:
     chain.folder.mkdir(parents=True, exist_ok=True)
     path, wanted = chain.folder / _SETTINGS, _settings(chain)
     if not path.exists():
-        others = sorted(p.name for p in chain.folder.iterdir() if not p.name.startswith("."))
-        if others:
-            raise TargetExists(
-                f"The folder {str(chain.folder)!r} holds other files ({', '.join(others[:3])}). "
-                "Choose another folder."
-            )
+        check_folder(chain.folder)
         write_text(path, json.dumps(wanted, indent=1))
         return
     kept = json.loads(path.read_text("utf-8"))
@@ -480,6 +486,20 @@ def _claim(chain: _Chain) -> None:
             f"The folder {str(chain.folder)!r} holds a run with another {', '.join(differ)} "
             f"({', '.join(repr(kept.get(k)) for k in differ)[:120]}). Repeat that to go on with "
             "it, or choose another folder."
+        )
+
+
+def check_folder(folder: Path, *own: str) -> None:
+    """Raise TargetExists where a folder holds other files than a study's pages and those named."""
+    if not folder.exists():
+        return
+    names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else ["which is a file"]
+    known = ("collapse.json", "collapse.html", ".*", *own)
+    others = [n for n in names if not any(fnmatchcase(n, pattern) for pattern in known)]
+    if others:
+        raise TargetExists(
+            f"The folder {str(folder)!r} holds other files ({', '.join(others[:3])}). Choose "
+            "another folder."
         )
 
 
@@ -540,6 +560,8 @@ def smallest_share(
         raise SettingError(f"The shares to try are {list(grid)!r}. Give shares from 0 to 1.")
     seed = secrets.randbits(32) if seed is None else seed
     folder = None if to is None else Path(to)
+    if folder is not None:
+        check_folder(folder, "share-*")
     runs = []
     for place, share in enumerate(shares):
         own = None if folder is None else folder / f"share-{share:g}"
