@@ -22,9 +22,10 @@ from scipy import special
 
 import geurim
 from geurim.cli import main
-from geurim.collapse import Generation, collapse_texts, generation_of, smallest_share
+from geurim.collapse import collapse_texts, smallest_share
 from geurim.contract import Fitted, Generator, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError, TargetExists
+from geurim.generations import Generation, generation_of
 from geurim.verify.collapsing import MEASURES, TEXT_WAYS, WAYS, faded, measured
 from geurim.verify.compare import compare
 from geurim.verify.verdict import TOLERANCES

@@ -15,18 +15,8 @@ from click.testing import CliRunner
 import geurim
 from geurim.cli import main
 from geurim.errors import DataError, NotFound, SchemaError, SettingError, TargetExists
-from geurim.review import (
-    ANSWER,
-    GIVEAWAYS,
-    ID,
-    Prepared,
-    Review,
-    cohen,
-    fleiss,
-    pooled,
-    prepare,
-    score,
-)
+from geurim.review import ANSWER, GIVEAWAYS, ID, Prepared, Review, prepare, score
+from geurim.review_scores import cohen, fleiss, pooled
 
 
 def people(rows: int, seed: int, first: int = 0) -> pa.Table:

@@ -186,7 +186,7 @@ def collapse(
 
 def _study_seed(run: Run, folder: Path, seed: int | None) -> int:
     """The seed given, or that of the run in the folder, or a new one."""
-    from geurim.collapse import seed_in
+    from geurim.generations import seed_in
 
     kept = seed_in(folder) if seed is None else None
     return run.seed(seed) if kept is None else kept
@@ -195,7 +195,8 @@ def _study_seed(run: Run, folder: Path, seed: int | None) -> int:
 def _faded_texts(
     data: tuple[str, ...], columns: tuple[str, ...], folder: Path, seed: int, progress: Progress
 ) -> Any:
-    from geurim.collapse import check_folder, collapse_texts
+    from geurim.collapse import collapse_texts
+    from geurim.generations import check_folder
 
     check_folder(folder)
     found = collapse_texts(data, column=list(columns) or None, seed=seed, progress=progress)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from geurim import html
-from geurim.collapse import Collapse, Generation, ShareSearch, holds
+from geurim.collapse import Collapse, ShareSearch, holds
 from geurim.contract import Finding
+from geurim.generations import Generation
 from geurim.html import card, esc, legend, lines, number, percent
 from geurim.verify.collapsing import MEASURES, title_of
 from geurim.verify.page import tag
