@@ -22,9 +22,10 @@ from scipy import special
 
 import geurim
 from geurim.cli import main
-from geurim.collapse import Generation, collapse_texts, generation_of, smallest_share
+from geurim.collapse import collapse_texts, smallest_share
 from geurim.contract import Fitted, Generator, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SettingError, TargetExists
+from geurim.generations import Generation, generation_of
 from geurim.verify.collapsing import MEASURES, TEXT_WAYS, WAYS, faded, measured
 from geurim.verify.compare import compare
 from geurim.verify.verdict import TOLERANCES
@@ -309,6 +310,8 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "mine.txt").write_text("x")
     with pytest.raises(TargetExists, match=r"mine\.txt"):
         study(to=tmp_path / "other")
+    with pytest.raises(TargetExists, match="generation-000"):
+        smallest_share(people(1, 600), to=tmp_path / "run", seed=5)
     assert sorted(p.name for p in (tmp_path / "other").iterdir()) == ["mine.txt"]
 
 

@@ -49,7 +49,7 @@ from geurim.cli_database import (
     scale_option,
 )
 from geurim.cli_proof import canaries
-from geurim.cli_proof_sets import collapse, mix
+from geurim.cli_proof_sets import collapse, mix, review
 from geurim.cli_sequences import (
     flat_rows,
     generate_sequences,
@@ -92,6 +92,7 @@ main.add_command(verify)
 main.add_command(compare)
 main.add_command(mix)
 main.add_command(collapse)
+main.add_command(review)
 main.add_command(canaries)
 
 

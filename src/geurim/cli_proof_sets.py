@@ -20,6 +20,7 @@ from geurim.arguments import (
 
 if TYPE_CHECKING:
     from geurim.contract import Progress
+    from geurim.review import Personal
 
 
 @click.command()
@@ -185,7 +186,7 @@ def collapse(
 
 def _study_seed(run: Run, folder: Path, seed: int | None) -> int:
     """The seed given, or that of the run in the folder, or a new one."""
-    from geurim.collapse import seed_in
+    from geurim.generations import seed_in
 
     kept = seed_in(folder) if seed is None else None
     return run.seed(seed) if kept is None else kept
@@ -195,7 +196,9 @@ def _faded_texts(
     data: tuple[str, ...], columns: tuple[str, ...], folder: Path, seed: int, progress: Progress
 ) -> Any:
     from geurim.collapse import collapse_texts
+    from geurim.generations import check_folder
 
+    check_folder(folder)
     found = collapse_texts(data, column=list(columns) or None, seed=seed, progress=progress)
     folder.mkdir(parents=True, exist_ok=True)
     return found
@@ -206,3 +209,101 @@ def _show(run: Run, lines: list[str]) -> None:
 
     for line in lines:
         run.say(printable(line))
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "--rows", type=parse_rows, default=50, show_default=True, metavar="N", help="Half are real."
+)
+@click.option(
+    "--reviewers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Files for so many, each in an order of its own.",
+)
+@click.option(
+    "--personal",
+    type=click.Choice(["drop", "anew", "keep"]),
+    default="drop",
+    show_default=True,
+    help="Keys, personal data and free text: left out, made anew, or shown.",
+)
+@click.option("--schema", metavar="FILE", help="A schema file that overrides guesses.")
+@click.option("--answers", is_flag=True, help="FILES are answers that came back.")
+@click.option("--key", metavar="JSON", help="The key, kept apart.  [default: DIR.key.json]")
+@click.option("--json", "json_output", metavar="JSON", help="With --answers: save the figures.")
+@seed_option
+@click.option("-o", "--output", metavar="DIR", help="A folder to hand out.")
+@overwrite_option
+@common
+@click.pass_context
+def review(
+    ctx: click.Context,
+    files: tuple[str, ...],
+    rows: int,
+    reviewers: int,
+    personal: Personal,
+    schema: str | None,
+    answers: bool,
+    key: str | None,
+    json_output: str | None,
+    seed: int | None,
+    output: str | None,
+    overwrite: bool,
+) -> None:
+    """A blind review: can people tell synthetic rows from real ones?
+
+    With REAL and SYNTHETIC it writes a CSV file and an HTML form for each reviewer, and a key to be
+    kept from them. With --answers and the files that came back it says how well they told rows
+    apart. Exit code 1 says: they told them apart with ease.
+
+    \b
+    Examples:
+      geurim review people.csv synthetic.parquet --rows 50 --reviewers 3 -o review
+      geurim review --answers kim.csv lee.csv park.csv --key review.key.json
+    """
+    run: Run = ctx.obj
+    if answers:
+        asked = ["rows", "reviewers", "personal", "schema", "seed", "output"]
+        refuse(ctx, asked, "with --answers")
+        if key is None:
+            raise click.UsageError("Missing option '--key': the key that was kept.")
+        check_free([json_output], overwrite)
+        _score(ctx, files, key, json_output)
+        return
+    refuse(ctx, ["json_output"], "but with --answers")
+    if len(files) != 2 or output is None:
+        raise click.UsageError("Give REAL and SYNTHETIC and -o DIR, or --answers and files.")
+    from geurim.review import prepare
+
+    seed = run.seed(seed)
+    with run.bars() as progress:
+        made = prepare(
+            geurim.read(files[0], schema=schema),
+            geurim.read(files[1], schema=schema),
+            output,
+            rows=rows,
+            reviewers=reviewers,
+            personal=personal,
+            key=key,
+            seed=seed,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    for what, names in (("Left out", made.left_out), ("Made anew", made.anew)):
+        if names:
+            _show(run, [f"{what}: {', '.join(names)}"])
+    _show(run, [f"Wrote {made.folder}: {', '.join(made.files)}", f"Keep apart: {made.key}"])
+
+
+def _score(ctx: click.Context, files: tuple[str, ...], key: str, json_output: str | None) -> None:
+    from geurim.review import score
+
+    run: Run = ctx.obj
+    found = score(files, key)
+    if json_output:
+        found.save_json(json_output)
+    _show(run, found.summary())
+    ctx.exit(int(found.verdict == "fail"))

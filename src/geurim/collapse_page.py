@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from geurim import html
-from geurim.collapse import Collapse, Generation, ShareSearch, holds
+from geurim.collapse import Collapse, ShareSearch, holds
 from geurim.contract import Finding
+from geurim.generations import Generation
 from geurim.html import card, esc, legend, lines, number, percent
 from geurim.verify.collapsing import MEASURES, title_of
 from geurim.verify.page import tag
@@ -122,11 +123,10 @@ def _figures(generations: Sequence[Generation]) -> str:
 
 def shares_page(found: ShareSearch) -> str:
     """The page of a search for the smallest share of real rows."""
-    whole = "none of those tried" if found.share is None else percent(found.share)
     run = found.runs[0][1]
     last = run.generations[-1].number
     body = (
-        f"<h1>Real rows needed: {esc(whole)}</h1>"
+        f"<h1>Real rows needed: {esc(found.needed)}</h1>"
         f"<p>{_WORDS[run.mode]}, {last} generations long, once for each share of real rows. A "
         "measure is kept where it changed from generation 1 to the last by no more than its "
         f"tolerance, at this share and at all larger ones. Generator: "

@@ -28,7 +28,8 @@ from geurim.contract import Finding, Fitted, Progress, Source, quiet
 from geurim.errors import SettingError
 from geurim.shares import Balance
 from geurim.verify import stats
-from geurim.verify.fair import LEAST, chances, groups_of, most_likely, range_edges
+from geurim.verify.groups import LEAST, groups_of, range_edges
+from geurim.verify.odds import chances, most_likely
 
 _PILOT = 131_072  # rows drawn to learn the shares
 _FEW = 12  # values of a column; numbers of more are cut at their quintiles

@@ -244,7 +244,7 @@ def lines(
     ends = [[max(_finite(v), 0.0) for v in column] for column in band or ()]
     high = 1.0 if diagonal else max((v for c in values + ends for v in c), default=0.0) or 1.0
     low_x, span = (x[0], (x[-1] - x[0]) or 1.0) if len(x) else (0.0, 1.0)
-    left, right, base, height = 40.0, 390.0, 190.0, 176.0
+    left, right, base, height = 46.0, 390.0, 190.0, 176.0
     out = [f'<polyline class="ax" points="{left},14 {left},{base} {right},{base}"/>']
     if diagonal:
         out.append(f'<line class="ax dash" x1="{left}" y1="{base}" x2="{right}" y2="14"/>')

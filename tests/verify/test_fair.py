@@ -16,7 +16,8 @@ import geurim
 from geurim.cli import main
 from geurim.errors import SettingError
 from geurim.verify import verify
-from geurim.verify.fair import _beyond, _gaps, range_edges
+from geurim.verify.fair import _beyond, _gaps
+from geurim.verify.groups import range_edges
 
 ROWS = 4_000
 BOTH = ["sex", "race"]

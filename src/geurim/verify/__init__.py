@@ -53,7 +53,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("range", "rare", "geurim.verify.rare:out_of_range"),
     Measure("groups", "fair", "geurim.verify.fair:group_shares"),
     Measure("outcomes", "fair", "geurim.verify.fair:outcome_gap"),
-    Measure("odds", "fair", "geurim.verify.fair:odds_gap"),
+    Measure("odds", "fair", "geurim.verify.odds:odds_gap"),
     Measure("near", "private", "geurim.verify.near:near"),
     Measure("singling_out", "private", "geurim.verify.singling:singling_out"),
     Measure("linkability", "private", "geurim.verify.attacks:linkability"),
@@ -104,7 +104,7 @@ def verify(
     """
     from geurim.analyze import analyze
     from geurim.read import as_source
-    from geurim.verify.fair import suggestion
+    from geurim.verify.groups import suggestion
 
     chosen = choose(checks)
     sensitive = (sensitive,) if isinstance(sensitive, str) else tuple(sensitive)

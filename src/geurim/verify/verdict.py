@@ -79,6 +79,7 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "importance_gap": (0.05, 0.15),
     "augmented_gap": (0.03, 0.10),
     "query_error": (0.03, 0.10),
+    "review_accuracy": (0.10, 0.30),
     "collapse_variance": (0.10, 0.30),
     "collapse_tails": (0.20, 0.50),
     "collapse_rare": (0.10, 0.30),
