@@ -18,11 +18,11 @@ import pytest
 
 import geurim
 from geurim.errors import SettingError
+from geurim.generators.text.finals import final_answer, same_as, vote
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import TextResult, run_text
 from geurim.generators.text.sandbox import Sandbox
 from geurim.generators.text.teacher import Teacher
-from geurim.generators.text.finals import final_answer, same_as, vote
 from geurim.rows import read_rows
 from scripted_server import Asked, Cut, Said, Scripted
 
@@ -526,7 +526,9 @@ def test_scale_verifies_new_questions(tmp_path: Path) -> None:
 
 
 def test_scale_drops_a_new_question_that_is_its_seed_with_a_word_changed(tmp_path: Path) -> None:
-    table = pa.table({"question": ["A garden is 12 m long and 7 m wide. How long is its fence?"] * 2})
+    table = pa.table(
+        {"question": ["A garden is 12 m long and 7 m wide. How long is its fence?"] * 2}
+    )
     made_of = iter(
         [
             "A garden is 12 meters long and 7 meters wide. How long is its fence?",

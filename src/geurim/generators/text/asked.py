@@ -307,7 +307,14 @@ class Judge(Asking):
     """
 
     kind: ClassVar[str] = "judge"
-    keys: ClassVar[tuple[str, ...]] = (*ASKING, "scale", "attributes", "compare", "unsure", "reason")
+    keys: ClassVar[tuple[str, ...]] = (
+        *ASKING,
+        "scale",
+        "attributes",
+        "compare",
+        "unsure",
+        "reason",
+    )
 
     low: float = 1.0
     high: float = 5.0

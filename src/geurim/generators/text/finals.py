@@ -10,17 +10,20 @@ from typing import Any
 from geurim.generators.text.numerals import number_of, numbers
 
 _MARKED = re.compile(
-    r"(?:^|\n)[\s>#*_]*(?:the\s+)?(?:final\s+)?(?:answer|정답|최종 답|답)[*_ ]*[:：][*_ ]*([^\n]+)", re.I
+    r"(?:^|\n)[\s>#*_]*(?:the\s+)?(?:final\s+)?(?:answer|정답|최종 답|답)[*_ ]*[:：][*_ ]*([^\n]+)",
+    re.I,
 )
 _LATEX_TEXT = re.compile(r"\\(?:text|mathrm|mathbf)\{([^{}]*)\}")
 _LATEX_SPACE = re.compile(r"\\(?:left|right|,|;|!|\(|\)|\[|\]|\s)")
 # "The shirt costs 30 dollars." is 30; "3 pm" and "3 am" are not the same.
-_LEADS = re.compile(r"(?:.*(?:\b(?:is|are|was|were|be|equals|costs?)|[=:≈]|[은는])\s*)?[$₩€£¥]?", re.S)
+_LEADS = re.compile(
+    r"(?:.*(?:\b(?:is|are|was|were|be|equals|costs?)|[=:≈]|[은는])\s*)?[$₩€£¥]?", re.S
+)
 _UNIT = re.compile(r"(?!\s?[ap]\.?m\b)\s?[^\W\d_]*(?:[ /·][^\W\d_]+){0,2}[²³]?", re.I)
 
 
 def final_answer(text: str) -> str:
-    """What follows the last "Answer:" on its line, else the last \\boxed{…}; nothing without one."""
+    """What follows the last "Answer:" on its line, else the last \\boxed{…}; "" without one."""
     marked = _MARKED.findall(str(text))
     answer = marked[-1].strip().rstrip("*_ ") if marked else ""
     return boxed(answer or str(text)) or answer
