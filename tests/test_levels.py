@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geurim.columns import to_axis
-from geurim.levels import BINS, learn
+from geurim.levels import BINS, Levels, learn
 
 
 def decoded(column: pa.Array, seed: int = 0) -> pa.Array:
@@ -157,3 +158,39 @@ def test_strings_that_are_times_but_for_one_stay_categories() -> None:
     days = [str(dt.date(2000, 1, 1) + dt.timedelta(i % 900)) for i in range(3_600)]
     assert learn(pa.array(days))[0].ordered
     assert not learn(pa.array([*days, "later"]))[0].ordered
+
+
+@pytest.mark.parametrize("rate", [0.5, 3.0, 12.0])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_cell_draws_the_exponential_that_its_rows_came_from(rate: float, turned: bool) -> None:
+    rng = np.random.default_rng(int(rate * 10) + turned)
+    values = -np.log1p(rng.random(4000) * np.expm1(-rate)) / rate  # cut at 0 and 1
+    values = 1 - values if turned else values
+    levels, _ = learn(pa.array(values), cell_rows=4000)
+    assert levels.size == 1 and levels.lean is not None
+    told = rate * (values.max() - values.min())  # for the cell's whole width
+    assert levels.lean[0] == pytest.approx(-told if turned else told, abs=0.3 + rate / 20)
+    drawn = levels.place(np.zeros(100_000, np.int64), rng)
+    error = values.std() * (1 / 4000 + 1 / 100_000) ** 0.5
+    assert abs(drawn.mean() - values.mean()) < 4 * error
+    even = replace(levels, lean=None).place(np.zeros(100_000, np.int64), rng)
+    assert rate < 1 or abs(even.mean() - values.mean()) > 10 * error
+
+
+def test_even_cells_lean_to_no_side_and_a_saved_scale_draws_the_same() -> None:
+    rng = np.random.default_rng(3)
+    even, _ = learn(pa.array(np.arange(5000.0)), cell_rows=50)
+    assert even.lean is None
+    skewed, codes = learn(pa.array(rng.lognormal(0, 2, size=200)), cell_rows=20)
+    assert skewed.lean is not None and skewed.lean[-1] > 0
+    again = Levels.from_state(skewed.kind, *skewed.state())
+    draws = [x.place(codes, np.random.default_rng(5)) for x in (skewed, again)]
+    assert np.array_equal(*draws)
+
+
+@pytest.mark.parametrize("values", [[-1.7e308, 0.0, 1.7e308] * 20, [0.0, 5e-324, 1e-323] * 20])
+def test_a_scale_as_wide_or_as_narrow_as_floats_go_can_be_learned(values: list[float]) -> None:
+    spread = np.array(values) * np.linspace(0.5, 1, len(values))
+    levels, codes = learn(pa.array(spread))
+    drawn = levels.place(codes, np.random.default_rng(1))
+    assert np.isfinite(drawn).all() and drawn.min() >= spread.min() and drawn.max() <= spread.max()

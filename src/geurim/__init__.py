@@ -23,6 +23,8 @@ _HOMES = {
     "analyze": "geurim.analyze",
     "augment": "geurim.augment",
     "impute": "geurim.impute",
+    "mix": "geurim.mix",
+    "collapse": "geurim.collapse",
     "fit": "geurim.generators",
     "sample": "geurim.sample",
     "verify": "geurim.verify",
@@ -32,6 +34,7 @@ _HOMES = {
     "run": "geurim.pipeline",
     "Result": "geurim.pipeline",
     "Report": "geurim.verify",
+    "Collapse": "geurim.collapse",
     "Event": "geurim.contract",
     "Finding": "geurim.contract",
     "Fitted": "geurim.contract",
@@ -58,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "BudgetExceeded",
+    "Collapse",
     "ConnectionFailed",
     "DataError",
     "Event",
@@ -83,10 +87,12 @@ __all__ = [
     "__version__",
     "analyze",
     "augment",
+    "collapse",
     "fit",
     "generate",
     "impute",
     "load",
+    "mix",
     "read",
     "run",
     "sample",
@@ -98,6 +104,7 @@ __all__ = [
 if TYPE_CHECKING:
     from geurim.analyze import analyze
     from geurim.augment import augment
+    from geurim.collapse import Collapse, collapse
     from geurim.contract import Event, Finding, Fitted, Generator, Lineage, Privacy, Profile, Source
     from geurim.errors import (
         BudgetExceeded,
@@ -116,6 +123,7 @@ if TYPE_CHECKING:
     )
     from geurim.generators import fit
     from geurim.impute import impute
+    from geurim.mix import mix
     from geurim.model import load, save
     from geurim.pipeline import Result, generate, run
     from geurim.read import read

@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -81,7 +82,9 @@ class Main(click.Group):
         debug = "--debug" in given or bool(os.environ.get("GEURIM_DEBUG"))
         try:
             _end_as_interrupt(signal.SIGINT, signal.SIGTERM)
-            sys.exit(super().main(*args, **extra) or 0)
+            with warnings.catch_warnings():
+                warnings.showwarning = _tell
+                sys.exit(super().main(*args, **extra) or 0)
         except click.exceptions.Abort:
             click.echo("Interrupted: nothing was written.", err=True)
             sys.exit(130)
@@ -102,6 +105,16 @@ class Main(click.Group):
                 debug,
             )
             sys.exit(3)
+
+
+def _tell(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Geurim's own warnings as a paragraph; those of libraries are for programmers."""
+    ctx = click.get_current_context(silent=True)
+    silent = ctx is not None and isinstance(ctx.obj, Run) and ctx.obj.silent
+    if category is UserWarning and not silent:
+        from geurim.terminal import paragraph
+
+        click.echo(paragraph(f"Warning: {message}"), err=True)
 
 
 def _explain(message: str, debug: bool) -> None:
@@ -244,6 +257,13 @@ need_option = click.option(
     multiple=True,
     type=click.Choice(["conditions", "privacy"]),
     help="With --generator auto: what the rows are for.",
+)
+synthetic_option = click.option(
+    "--synthetic-training",
+    type=click.Choice(["warn", "refuse", "allow"]),
+    default="warn",
+    show_default=True,
+    help="What is done where no row to learn from is real.",
 )
 limit_option = click.option(
     "--time-limit",

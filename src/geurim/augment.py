@@ -100,6 +100,7 @@ def augment(
         seed=seed,
         request=[str(value), share, others, sharpness, real],
         parents=(source.lineage,),
+        shares=(table.num_rows / max(table.num_rows + made.num_rows, 1),) if real else (),
     )
     parts = [table, made] if real else [made]
 

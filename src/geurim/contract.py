@@ -61,11 +61,23 @@ class Lineage:
     parents: tuple[Lineage, ...] = ()
     privacy: tuple[Privacy, ...] = ()
     real: bool = False
+    shares: tuple[float, ...] = ()  # of these rows, taken over from each parent; the rest was made
 
     @property
     def depth(self) -> int:
-        """0 for real rows, else one more than the deepest parent."""
-        return 0 if self.real else 1 + max((p.depth for p in self.parents), default=0)
+        """0 for real rows, else one more than the deepest parent; a mixture is as deep as that."""
+        if self.real:
+            return 0
+        deepest = max((p.depth for p in self.parents), default=0)
+        return max(deepest, 1) if sum(self.shares) > 1 - 1e-9 else 1 + deepest
+
+    @property
+    def real_share(self) -> float:
+        """The share of rows that are real, by what is written here: 1 for real data."""
+        if self.real:
+            return 1.0
+        pairs = zip(self.shares, self.parents, strict=False)
+        return float(sum(share * parent.real_share for share, parent in pairs))
 
     @classmethod
     def made(
@@ -76,11 +88,14 @@ class Lineage:
         request: Json = None,
         parents: tuple[Lineage, ...] = (),
         privacy: tuple[Privacy, ...] = (),
+        shares: tuple[float, ...] = (),
     ) -> Lineage:
         """The lineage of something made, not measured: its digest names maker, seed and parents."""
         text = json.dumps([maker, seed, request, [p.digest for p in parents]], default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return cls(maker=maker, digest=digest, seed=seed, parents=parents, privacy=privacy)
+        return cls(
+            maker=maker, digest=digest, seed=seed, parents=parents, privacy=privacy, shares=shares
+        )
 
     def to_json(self) -> dict[str, Json]:
         return {**asdict(self), "depth": self.depth}
@@ -94,6 +109,7 @@ class Lineage:
             real=state["real"],
             parents=tuple(cls.from_json(p) for p in state["parents"]),
             privacy=tuple(Privacy(**p) for p in state["privacy"]),
+            shares=tuple(state.get("shares", ())),
         )
 
 

@@ -15,7 +15,7 @@ population.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -28,11 +28,10 @@ from geurim.contract import Finding, Fitted, Progress, Source, quiet
 from geurim.errors import SettingError
 from geurim.shares import Balance
 from geurim.verify import stats
+from geurim.verify.fair import LEAST, chances, groups_of, most_likely, range_edges
 
 _PILOT = 131_072  # rows drawn to learn the shares
 _FEW = 12  # values of a column; numbers of more are cut at their quintiles
-_PARTS = 5
-_LEAST = 30  # rows of a group that is compared
 
 
 def independent(
@@ -183,7 +182,7 @@ def _gap(s_labels: list[Any], s: np.ndarray, y_labels: list[Any], y: np.ndarray)
     size = len(s_labels), len(y_labels)
     counts = np.bincount(s[known] * size[1] + y[known], minlength=size[0] * size[1]).reshape(size)
     rows = counts.sum(axis=1)
-    groups = np.flatnonzero(rows >= _LEAST)
+    groups = np.flatnonzero(rows >= LEAST)
     if len(groups) < 2 or size[1] < 2:
         return math.nan, math.nan, math.nan, int(known.sum()), "too few rows of a second group"
     share = counts[groups] / rows[groups, None]
@@ -241,7 +240,7 @@ def _left(before: Gap, after: Gap, sensitive: str, outcome: str) -> Finding:
     if math.isnan(after[0]):
         text = (
             f"How far a model trained on the rows treats the groups of {sensitive!r} apart in "
-            f"{outcome!r} is not judged: {after[4]}, of {_LEAST} at least."
+            f"{outcome!r} is not judged: {after[4]}, of {LEAST} at least."
         )
     return _compared("predicted_gap", before, after, (sensitive, outcome), text)
 
@@ -256,8 +255,8 @@ def _predicted(
     """
     from geurim.analyze import analyze
     from geurim.read import as_source
-    from geurim.verify.classifier import Design, probabilities, train
-    from geurim.verify.compare import Rows, compare
+    from geurim.verify.classifier import Design
+    from geurim.verify.compare import compare
     from geurim.verify.useful import ROWS, _labelled, _task
 
     held = None if holdout is None else as_source(holdout)
@@ -271,37 +270,12 @@ def _predicted(
         return None
     rows, label = rows.first(ROWS), label[:ROWS]
     design = Design(inputs, c.training)
-    model = train(design, design(rows), label, seed)
-    test = c.holdout
-    chance = probabilities(model, design(test), 2)[:, 1]
-    guess = (chance > np.quantile(chance, 1 - label.mean())).astype(np.int64)
-    if guess.mean() > 0.5:
-        guess = 1 - guess
-    whom = next(x for x in c.columns if x.name == sensitive)
-    names, group = _groups(whom, c.training)
-    values: Callable[[Rows], np.ndarray] = group
-    return _gap(names, values(test), ["others", "the rarer outcome"], guess)
-
-
-def _groups(column: Any, training: Any) -> tuple[list[Any], Callable[[Any], np.ndarray]]:
-    """The names of a column's groups, and a function from rows to the group (N,), -1 missing."""
-    if column.kind == "codes":
-        names = column.categories.to_pylist()
-
-        def coded(rows: Any) -> np.ndarray:
-            codes: np.ndarray = rows.codes[column.name].astype(np.int64)
-            return np.where(codes < len(names), codes, -1)
-
-        return names, coded
-    values = training.axis[column.name]
-    edges, labels = _edges(values[np.isfinite(values)])
-
-    def placed(rows: Any) -> np.ndarray:
-        axis = rows.axis[column.name]
-        place = np.searchsorted(edges, axis, side="right")
-        return np.where(np.isnan(axis), -1, place)
-
-    return labels, placed
+    chance = chances(design, rows, label, c.holdout, seed)
+    said = most_likely(chance, float(label.mean())).astype(np.int64)
+    if said.mean() > 0.5:
+        said = 1 - said
+    whom = groups_of(next(x for x in c.columns if x.name == sensitive), c.training)
+    return _gap(list(whom.names), whom.place(c.holdout), ["others", "the rarer outcome"], said)
 
 
 def _labels(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray]:
@@ -322,8 +296,7 @@ def _labels(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray]:
 
 def _edges(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """The inner edges of ranges of equal mass, and the ranges as a balance writes them."""
-    edges = np.unique(np.quantile(values, np.arange(1, _PARTS) / _PARTS, method="higher"))
-    edges = edges[edges > values.min()]
+    edges = range_edges(values)
     below = [float(np.nextafter(e, -np.inf)) for e in edges]
     lows = ["", *(repr(float(e)) for e in edges)]
     highs = [*(repr(b) for b in below), ""]

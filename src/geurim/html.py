@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -48,7 +48,7 @@ svg text.d{fill:var(--dim)}.ax{stroke:var(--line);stroke-width:1;fill:none}
 .v-fail{fill:var(--fail);stroke:var(--fail)}.v-info{fill:var(--info);stroke:var(--info)}
 .text{margin:8px 0;padding-left:10px;border-left:3px solid var(--line)}
 .quote{white-space:pre-wrap;font-size:14px}
-.dash{stroke-dasharray:4 3}
+.dash{stroke-dasharray:4 3}.band{fill-opacity:.18}
 @media print{body{max-width:none}.card{break-inside:avoid}}
 """
 
@@ -234,21 +234,33 @@ def lines(
     across: str,
     up: str,
     diagonal: bool = False,
+    band: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> str:
-    """Curves over one axis. `across` and `up` name the axes; `diagonal` adds a dashed y = x."""
+    """Curves over one axis. `across` and `up` name the axes; `diagonal` adds a dashed y = x.
+
+    `band`: the lower and the upper ends of a range round the first series.
+    """
     values = [[_finite(v) for v in column] for column in series.values()]
-    high = 1.0 if diagonal else max((v for c in values for v in c), default=0.0) or 1.0
+    ends = [[max(_finite(v), 0.0) for v in column] for column in band or ()]
+    high = 1.0 if diagonal else max((v for c in values + ends for v in c), default=0.0) or 1.0
     low_x, span = (x[0], (x[-1] - x[0]) or 1.0) if len(x) else (0.0, 1.0)
     left, right, base, height = 40.0, 390.0, 190.0, 176.0
     out = [f'<polyline class="ax" points="{left},14 {left},{base} {right},{base}"/>']
     if diagonal:
         out.append(f'<line class="ax dash" x1="{left}" y1="{base}" x2="{right}" y2="14"/>')
-    for s, column in enumerate(values):
-        path = " ".join(
+
+    def path(points: Iterable[tuple[float, float]]) -> str:
+        return " ".join(
             f"{left + (right - left) * (a - low_x) / span:.1f},{base - height * b / high:.1f}"
-            for a, b in zip(x, column, strict=True)
+            for a, b in points
         )
-        out.append(f'<polyline class="l{s % 3}" points="{path}"/>')
+
+    if ends:
+        there = zip(x, ends[0], strict=True)
+        back = zip(reversed(x), reversed(ends[1]), strict=True)
+        out.append(f'<polygon class="f0 band" points="{path([*there, *back])}"/>')
+    for s, column in enumerate(values):
+        out.append(f'<polyline class="l{s % 3}" points="{path(zip(x, column, strict=True))}"/>')
     for place, value in ((left, low_x), (right, low_x + span)):
         anchor = "start" if place == left else "end"
         out.append(_text(place, base + 14, number(value), anchor, "d"))

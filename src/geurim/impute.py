@@ -101,6 +101,7 @@ def impute(
         request=[times],
         parents=(source.lineage, *((made,) if not made.real else ())),
         privacy=made.privacy,
+        shares=(1.0,),
     )
     return Source(schema=schema, lineage=lineage, rows=total, read=read)
 

@@ -4,9 +4,11 @@ A category is a level. On an axis, a value held by many rows is a level of its o
 what lies between is cut into cells of at least `cell_rows` rows; so a column that mixes a
 continuous part with repeated values keeps both. Missing is the last level. Decoding draws inside a
 cell, on the grid that the values lie on (whole numbers, cents, days), so no cell gives back its
-rows. Strings that are all dates or times in one ISO form are learned on their axis and written in
-that form again. A category of fewer than 3 rows is not among the levels: its rows count as others
-(the threshold rule of statistical disclosure control; Hundepool et al. 2012, section 4.2).
+rows: of those only the mean is kept, where it is surely not the middle, and the draw is the one of
+most entropy with that mean (an exponential cut at the cell's ends; Jaynes 1957). Strings that are
+all dates or times in one ISO form are learned on their axis and written in that form again. A
+category of fewer than 3 rows is not among the levels: its rows count as others (the threshold
+rule of statistical disclosure control; Hundepool et al. 2012, section 4.2).
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class Levels:
     """The scale of one column. `size` levels, of which the last is missing where `missing`.
 
     Ordered columns: `low` and `high` (size,), the ends of each cell, equal for a point; `step`,
-    the grid's step, 0 where there is none; `origin`, a point of the grid. Others: `values`, the
+    the grid's step, 0 where there is none; `origin`, a point of the grid; `lean` (cells,), the rate
+    at which a cell thins out upwards, for its whole width (None: even). Others: `values`, the
     categories. `bins` (size,) uint8: the coarser scale for use as a predictor.
     """
 
@@ -41,6 +44,7 @@ class Levels:
     bins: np.ndarray
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    lean: np.ndarray | None = None
     step: float = 0.0
     origin: float = 0.0
     decimals: int = 0
@@ -117,6 +121,8 @@ class Levels:
         if not len(inside):
             return np.asarray(values)
         u, top = rng.random(len(inside)), high[codes[inside]]
+        if self.lean is not None:
+            u = _leaning(u, self.lean[codes[inside]])
         if self.step > 0:
             steps = np.floor(u * ((top - values[inside]) / self.step + 1.0 + 1e-9))
             moved = values[inside] + steps * self.step
@@ -130,6 +136,8 @@ class Levels:
         arrays = {"bins": self.bins}
         if self.low is not None and self.high is not None:
             arrays |= {"low": self.low, "high": self.high}
+        if self.lean is not None:
+            arrays["lean"] = self.lean
         values = None if self.values is None else self.values.to_pylist()
         keys = ("size", "missing", "step", "origin", "decimals", "form")
         return {k: getattr(self, k) for k in keys} | {"values": values}, arrays
@@ -233,13 +241,15 @@ def _learn_ordered(column: pa.Array, cell_rows: int, most: int) -> tuple[Levels,
     codes = np.full(len(axis), cells, np.int64)
     codes[present] = cell[place]
     weight = np.bincount(codes, minlength=cells + missing)
+    low, high = (unique[ends] if cells else np.empty(0) for ends in (first, last))
     levels = Levels(
         kind=column.type,
         size=cells + missing,
         missing=missing,
         bins=_bins(weight, missing),
-        low=unique[first] if cells else np.empty(0),
-        high=unique[last] if cells else np.empty(0),
+        low=low,
+        high=high,
+        lean=_lean(axis[present], codes[present], low, high, step),
         step=step,
         origin=float(unique[0]) if cells and np.isfinite(unique[0]) else 0.0,
         decimals=decimals,
@@ -261,6 +271,40 @@ def _cells(unique: np.ndarray, count: np.ndarray, rows: float) -> np.ndarray:
     changed = (np.diff(run, prepend=-1) != 0) | (np.diff(part, prepend=-1) != 0)
     cells: np.ndarray = np.cumsum(changed) - 1
     return cells
+
+
+def _lean(
+    axis: np.ndarray, codes: np.ndarray, low: np.ndarray, high: np.ndarray, step: float
+) -> np.ndarray | None:
+    """The rate (cells,) of each cell by the mean of its rows (N,); None where all are even.
+
+    What chance alone takes a mean away from the middle is taken off it (James & Stein 1961).
+    """
+    wide = np.flatnonzero(high > low)
+    with np.errstate(over="ignore", invalid="ignore"):
+        width = high - low + step
+        mine = (high > low)[codes] & np.isfinite(width)[codes]
+        at = codes[mine]
+        share = (axis[mine] - low[at] + step / 2) / width[at]
+    if not len(wide) or not len(share):
+        return None
+    count = np.maximum(np.bincount(at, minlength=len(low)), 1)
+    off = np.bincount(at, share - 0.5, minlength=len(low)) / count
+    sure = np.maximum(1.0 - 1.0 / (12.0 * count * np.maximum(off**2, 1e-12)), 0.0)
+    lean: np.ndarray = np.interp(off * sure, _OFFS, _RATES)
+    return lean if lean.any() else None
+
+
+def _leaning(u: np.ndarray, rate: np.ndarray) -> np.ndarray:
+    """Even draws (N,) from 0 to 1 turned into ones that thin out at a rate (N,)."""
+    far = np.abs(rate) > 1e-3
+    safe = np.where(far, rate, 1.0)
+    return np.where(far, -np.log1p(u * np.expm1(-safe)) / safe, u)
+
+
+_RATES = np.append(np.append(np.linspace(60, 0.05, 600), 0.0), np.linspace(-0.05, -60, 600))
+_OFFS = np.array([0.0 if r == 0 else 1 / r - 1 / np.expm1(r) - 0.5 for r in _RATES])
+"""How far the mean of draws that thin out at each rate is from the middle, in rising order."""
 
 
 def _bins(weight: np.ndarray, missing: bool) -> np.ndarray:

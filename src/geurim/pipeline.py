@@ -19,6 +19,7 @@ from geurim.errors import DataError, SettingError, TargetExists
 from geurim.folders import whole_folder
 
 if TYPE_CHECKING:
+    from geurim.generators import Policy
     from geurim.generators.auto import Needs
     from geurim.verify import Report
 
@@ -77,6 +78,7 @@ def generate(
     where: str | None = None,
     balance: Any = None,
     workers: int = 1,
+    synthetic_training: Policy = "warn",
     progress: Progress = quiet,
 ) -> Source:
     """Synthetic rows in one call: from real rows, or from their statistics alone.
@@ -107,6 +109,7 @@ def generate(
         seed=seed,
         constraints=constraints,
         needs=needs,
+        synthetic_training=synthetic_training,
         progress=progress,
     )
     share = edge_cases if edge_cases is not None else EDGE_SHARE * include_edge_cases
@@ -136,6 +139,7 @@ def run(
     seed: int | None = None,
     holdout: float = 0.2,
     workers: int = 1,
+    synthetic_training: Policy = "warn",
     overwrite: bool = False,
     progress: Progress = quiet,
 ) -> Result:
@@ -145,7 +149,8 @@ def run(
     lot before anything is learned, and used only to verify. `target`: the column that someone
     would predict. `constraints`: what rows must keep, as in `geurim.fit`; the report says how many
     rows break each. `fair`: a sensitive column, an outcome, and by how much to break their link
-    (geurim.fairness); what that came to and cost is in the report. The folder appears complete or
+    (geurim.fairness); what that came to and cost is in the report. `synthetic_training`: as in
+    `geurim.fit`. The folder appears complete or
     not at all; one that exists is refused, unless `overwrite` and it holds nothing but an earlier
     run. Raises TargetExists, DataError, SettingError.
     """
@@ -190,6 +195,7 @@ def run(
                 seed=seed,
                 constraints=constraints,
                 needs=needs,
+                synthetic_training=synthetic_training,
                 progress=progress,
             )
             save(fitted, folder / FILES["model"])

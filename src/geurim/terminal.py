@@ -27,6 +27,7 @@ _DOING = {
     "verify": "Verifying",
     "ask": "Asking",
     "curate": "Curating",
+    "collapse": "Following",
 }
 
 

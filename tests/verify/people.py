@@ -54,6 +54,24 @@ def mixed(table: pa.Table, other: pa.Table, share: float) -> pa.Table:
     return pa.concat_tables([other.slice(0, count), table.slice(count)])
 
 
+def noisy(
+    table: pa.Table,
+    other: pa.Table,
+    share: float,
+    rng: np.random.Generator,
+    spreads: float = 0.01,
+) -> pa.Table:
+    """The first rows replaced by another table's, with noise on their fractions."""
+    rows = other.slice(0, int(share * len(table)))
+    for field in other.schema:
+        if pa.types.is_floating(field.type):
+            values = numbers(rows, field.name)
+            noise = spreads * np.nanstd(numbers(other, field.name))
+            moved = pa.array(values + rng.normal(0, noise, len(values)), mask=np.isnan(values))
+            rows = put(rows, field.name, moved)
+    return mixed(table, rows, share)
+
+
 def numbers(table: pa.Table, name: str) -> np.ndarray:
     return pc.cast(table.column(name), pa.float64()).to_numpy().copy()
 

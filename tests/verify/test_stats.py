@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import r2_score, roc_auc_score
-from sklearn.neighbors import NearestNeighbors
 
 from geurim.verify import stats
-from geurim.verify.private import nearest, share_nearer
+from geurim.verify.private import share_nearer
 
 RNG = np.random.default_rng(0)
 scores = arrays(float, st.integers(2, 30), elements=st.floats(-3, 3).map(lambda v: round(v, 1)))
@@ -131,16 +130,6 @@ def test_jackknife_error_of_a_mean_is_its_closed_form():
 def test_chance_of_seeing_is_its_closed_form():
     found = stats.chance_of_seeing(np.array([0.0, 0.01, 1.0]), 100)
     assert found == pytest.approx([0, 1 - 0.99**100, 1])
-
-
-def test_nearest_is_that_of_scikit_learn():
-    points, among = RNG.normal(size=(300, 7)).astype("f4"), RNG.normal(size=(500, 7)).astype("f4")
-    among[17] = points[3]
-    distance, place = nearest(points, among)
-    wanted, at = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(among).kneighbors(points)
-    assert distance == pytest.approx(wanted[:, 0], abs=1e-4)
-    assert (place == at[:, 0]).mean() > 0.99
-    assert distance[3] == 0 and place[3] == 17
 
 
 def test_error_of_the_share_nearer_knows_that_rows_share_a_neighbour():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import secrets
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,9 @@ GENERATORS: dict[str, str] = {
     "vae": "geurim.generators.vae:Vae",
 }
 """Name -> "module:class". Other packages add theirs by an entry point "geurim.generators"."""
+
+Policy = Literal["warn", "refuse", "allow"]
+"""What is done about a fit on synthetic rows alone."""
 
 _FIT = 0x66697400
 
@@ -86,6 +90,7 @@ def fit(
     constraints: Sequence[str] | str = (),
     needs: Needs | None = None,
     checkpoint: str | Path | None = None,
+    synthetic_training: Policy = "warn",
     progress: Progress = quiet,
 ) -> Fitted:
     """Learn a distribution over the rows of `data`.
@@ -96,7 +101,9 @@ def fit(
     the lineage. Columns with a key, personal data or free text are not learned but made anew.
     `constraints`: what every row must meet (geurim.constraints), "found" among them for the rules
     of the profile. `checkpoint`: a file from which a fit that was killed goes on, for generators
-    that are trained. Raises SettingError, DataError.
+    that are trained. `synthetic_training`: what is done where no row is real by its lineage, for
+    models that learn from models fade (docs/collapse.md): a Python warning, "refuse" (DataError),
+    or "allow". Raises SettingError, DataError.
     """
     from geurim.constraints import constrain
     from geurim.generators.anew import Anew
@@ -110,13 +117,14 @@ def fit(
         profile, source, generator = _chosen(data, profile, needs, progress)
     settings: Generator = generator_class(generator)() if isinstance(generator, str) else generator
     settings = trained(settings, checkpoint, needs.seconds if needs else None)
+    check_policy(synthetic_training)
     if settings.whole:
         if constraints:
             raise SettingError(
                 f"Constraints are for tables, and {settings!r} takes a source as it is. "
                 "Leave them out."
             )
-        return _fit_whole(settings, data, profile, seed, progress)
+        return _fit_whole(settings, data, profile, seed, synthetic_training, progress)
     if data is None and profile is None:
         raise SettingError("Nothing to fit: data and profile are both None. Give one of them.")
     if data is not None:
@@ -124,6 +132,7 @@ def fit(
         from geurim.read import as_source
 
         source = source or as_source(data)
+        check_training(source.lineage, synthetic_training)
         profile = analyze(source, progress=progress) if profile is None else profile
     assert profile is not None
     learned = [n for n in profile.schema.names if profile.columns[n]["role"] in LEARNED]
@@ -187,13 +196,42 @@ def trained(
     return changed
 
 
+def check_policy(policy: str) -> None:
+    """Raise SettingError unless the policy is one of those there are."""
+    if policy not in get_args(Policy):
+        raise SettingError(
+            f"synthetic_training is {policy!r}. Use one of: {', '.join(get_args(Policy))}."
+        )
+
+
+def check_training(lineage: Lineage, policy: Policy) -> None:
+    """Warn of rows to learn from of which none is real, or refuse them with DataError."""
+    if policy == "allow" or lineage.depth == 0 or lineage.real_share > 0:
+        return
+    told = (
+        f"No row to learn from is real: by their lineage all were made, at depth {lineage.depth} "
+        f"(by {lineage.maker[:80]}). What is rare fades from generation to generation. Mix real "
+        'rows in (geurim mix), or say synthetic_training="allow" (--synthetic-training allow).'
+    )
+    if policy == "refuse":
+        raise DataError(told)
+    warnings.warn(told, stacklevel=3)
+
+
 def _fit_whole(
-    settings: Generator, data: Any, profile: Profile | None, seed: int, progress: Progress
+    settings: Generator,
+    data: Any,
+    profile: Profile | None,
+    seed: int,
+    policy: Policy,
+    progress: Progress,
 ) -> Fitted:
     """Fit a generator that takes the source as it is, or needs none."""
     from geurim.read import as_source
 
     source = None if data is None else as_source(data)
+    if source is not None and hasattr(settings, "fitted"):  # a recipe asks a model, learns nothing
+        check_training(source.lineage, policy)
     if profile is None:
         schema, lineage = (
             (source.schema, source.lineage)

@@ -169,7 +169,9 @@ class Noise:
                 f"No column {column!r}: the source has {', '.join(source.schema.names)}."
             )
         maker = f"noise({dict(sorted(self.rates.items()))})"
-        lineage = Lineage.made(maker, seed=seed, request=column, parents=(source.lineage,))
+        lineage = Lineage.made(
+            maker, seed=seed, request=column, parents=(source.lineage,), shares=(1.0,)
+        )
         at = source.schema.get_field_index(column)
         schema = source.schema.set(at, pa.field(column, pa.string()))
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from geurim.contract import Event, Finding, Progress, Source, quiet
 from geurim.errors import DataError, MissingExtra, SettingError
-from geurim.verify.compare import Comparison, compare
+from geurim.verify.compare import Comparison, check_sensitive, compare
 from geurim.verify.report import Report
 
 __all__ = ["MEASURES", "Comparison", "Measure", "Report", "verify"]
@@ -40,8 +40,8 @@ class Measure:
 MEASURES: tuple[Measure, ...] = (
     Measure("missing", "faithful", "geurim.verify.faithful:missing"),
     Measure("columns", "faithful", "geurim.verify.faithful:columns"),
-    Measure("pairs", "faithful", "geurim.verify.faithful:pairs"),
-    Measure("c2st", "faithful", "geurim.verify.faithful:c2st"),
+    Measure("pairs", "faithful", "geurim.verify.joint:pairs"),
+    Measure("c2st", "faithful", "geurim.verify.c2st:c2st"),
     Measure("tstr", "useful", "geurim.verify.useful:tstr"),
     Measure("dcr", "private", "geurim.verify.private:dcr"),
     Measure("copies", "private", "geurim.verify.private:copies"),
@@ -51,6 +51,31 @@ MEASURES: tuple[Measure, ...] = (
     Measure("tails", "rare", "geurim.verify.rare:tails"),
     Measure("invented", "rare", "geurim.verify.rare:invented"),
     Measure("range", "rare", "geurim.verify.rare:out_of_range"),
+    Measure("groups", "fair", "geurim.verify.fair:group_shares"),
+    Measure("outcomes", "fair", "geurim.verify.fair:outcome_gap"),
+    Measure("odds", "fair", "geurim.verify.fair:odds_gap"),
+    Measure("near", "private", "geurim.verify.near:near"),
+    Measure("singling_out", "private", "geurim.verify.singling:singling_out"),
+    Measure("linkability", "private", "geurim.verify.attacks:linkability"),
+    Measure("inference", "private", "geurim.verify.attacks:inference"),
+    Measure("membership", "private", "geurim.verify.membership:membership"),
+    Measure("unusual", "private", "geurim.verify.unusual:unusual"),
+    Measure("budget", "private", "geurim.verify.private:budget"),
+    Measure("triples", "faithful", "geurim.verify.triples:triples"),
+    Measure("missing_patterns", "faithful", "geurim.verify.patterns:patterns"),
+    Measure("missing_dependence", "faithful", "geurim.verify.patterns:dependence"),
+    Measure("dates", "faithful", "geurim.verify.dates:dates"),
+    Measure("rules", "faithful", "geurim.verify.rules:broken_rules"),
+    Measure("duplicates", "faithful", "geurim.verify.rules:duplicates"),
+    Measure("digits", "faithful", "geurim.verify.rules:digits"),
+    Measure("lengths", "faithful", "geurim.verify.rules:lengths"),
+    Measure("lost", "rare", "geurim.verify.rare:lost"),
+    Measure("minority", "rare", "geurim.verify.rare:minority"),
+    Measure("combinations", "rare", "geurim.verify.combinations:combinations"),
+    Measure("extremes", "rare", "geurim.verify.extremes:extremes"),
+    Measure("regions", "rare", "geurim.verify.manifold:regions"),
+    Measure("models", "useful", "geurim.verify.models:models"),
+    Measure("queries", "useful", "geurim.verify.queries:queries"),
 )
 """The public list. A measure's random stream depends on its place, so new ones go to the end."""
 
@@ -61,6 +86,7 @@ def verify(
     *,
     holdout: Any = None,
     target: str | None = None,
+    sensitive: Sequence[str] | str = (),
     checks: Sequence[str] | None = None,
     seed: int = 0,
     progress: Progress = quiet,
@@ -70,15 +96,18 @@ def verify(
     `synthetic`, `real` (the training rows) and `holdout` (rows never seen by the generator): a
     Source, a path or URL, or a frame each, of the same columns in any order. Without a holdout the
     real rows are cut in two, and what needs unseen rows is not judged. `target`: the column that
-    someone would predict. `checks`: names of measures or questions; None for all. The columns that
-    edge-case sampling adds are taken for what they are. At most 100,000 rows of each table are
-    compared, drawn by lot with `seed`.
+    someone would predict. `sensitive`: columns such as sex or age, whose groups must not be treated
+    worse than in the real rows; without them the question "fair" is not asked. `checks`: names of
+    measures or questions; None for all. The columns that edge-case sampling adds are taken for what
+    they are. At most 100,000 rows of each table are compared, drawn by lot with `seed`.
     Raises SchemaError (columns or types differ), DataError (no rows), SettingError.
     """
     from geurim.analyze import analyze
     from geurim.read import as_source
+    from geurim.verify.fair import suggestion
 
     chosen = choose(checks)
+    sensitive = (sensitive,) if isinstance(sensitive, str) else tuple(sensitive)
     made: Source = as_source(synthetic)
     training: Source = as_source(real)
     held: Source | None = None if holdout is None else as_source(holdout)
@@ -87,7 +116,12 @@ def verify(
     streams = np.random.SeedSequence(seed)
     profile = analyze(training, progress=progress)
     rng = np.random.default_rng(streams.spawn(1)[0])
+    for name in sensitive:
+        check_sensitive(name, target, training.schema.names, profile)
     comparison, notes = compare(made, training, held, profile, target, rng, progress)
+    comparison = replace(comparison, sensitive=sensitive)
+    if not sensitive and any(m.question == "fair" for m in chosen):
+        notes += suggestion(profile)
     findings: list[Finding] = []
     for done, measure in enumerate(chosen):
         _tell(progress, done, len(chosen), measure.name)

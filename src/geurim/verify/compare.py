@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.columns import is_number, is_ordered, is_time, to_axis, to_codes
-from geurim.contract import Event, Profile, Progress, Source, quiet
+from geurim.contract import Event, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import DataError, SchemaError, SettingError
 
 ROWS = 100_000  # rows kept of each table, at most
@@ -82,6 +82,8 @@ class Comparison:
     target: str | None
     held_out: bool  # False: the holdout is a half of the real rows, the training rows the other
     rng: np.random.Generator
+    sensitive: tuple[str, ...] = ()  # columns whose groups are to be treated alike
+    lineage: Lineage | None = None  # of the synthetic rows
 
     def of(self, *kinds: str) -> list[Column]:
         """The columns of these kinds, in the table's order."""
@@ -135,6 +137,7 @@ def compare(
         target=target,
         held_out=holdout is not None,
         rng=rng,
+        lineage=synthetic.lineage,
     )
     return comparison, _notes(comparison, weight is not None)
 
@@ -181,6 +184,19 @@ def check_target(target: str | None, names: list[str], profile: Profile) -> None
             f"The target {target!r} is of role {role!r}, which is made anew and cannot be "
             "predicted. Name a column of numbers, times or categories."
         )
+
+
+def check_sensitive(name: str, target: str | None, names: list[str], profile: Profile) -> None:
+    """Refuse a sensitive column that is not there, is made anew, or is the outcome itself."""
+    if name not in names or profile.columns[name]["role"] not in LEARNED:
+        others = [n for n in names if profile.columns[n]["role"] in LEARNED]
+        near = difflib.get_close_matches(name, others, 3) or others[:8]
+        why = "is made anew, so it tells no group" if name in names else "is not there"
+        raise SettingError(
+            f"The sensitive column {name!r} {why}. Did you mean: {', '.join(map(repr, near))}?"
+        )
+    if name == target:
+        raise SettingError(f"{name!r} is both sensitive and the target. Name two columns.")
 
 
 def edge_case_columns(synthetic: pa.Schema, real: pa.Schema) -> tuple[str, str] | None:

@@ -9,7 +9,13 @@
     columns = "age"           # a pattern on the columns' names
     verdict = "pass"          # this verdict or a better one
 
-Without a file the gate is: no finding's verdict is "fail".
+    [[require]]
+    question = "private"      # every finding of a question
+    verdict = "info"
+    optional = true           # the report may have none
+
+Three gates come with Geurim: "release", "internal" and "development". Without one the gate is: no
+finding's verdict is "fail".
 """
 
 from __future__ import annotations
@@ -17,9 +23,10 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from importlib import resources
 from pathlib import Path
 
 from geurim.contract import Finding, Json
@@ -36,16 +43,20 @@ LIMITS: Mapping[str, tuple[str, Callable[[Finding], float], int]] = {
 """Key of a condition -> what it limits, in words and as a number, and 1 for an upper limit."""
 
 RANKS = {"pass": 0, "info": 1, "warn": 2, "fail": 3}
-KEYS = ("finding", "columns", "verdict", *LIMITS)
+PATTERNS = ("finding", "question", "columns")
+KEYS = (*PATTERNS, "verdict", "optional", *LIMITS)
+PRESETS = ("release", "internal", "development")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Require:
-    """One condition: findings that match `finding` and `columns` keep all its limits."""
+    """One condition: findings that match all three patterns keep all its limits."""
 
-    finding: str
+    finding: str = "*"
+    question: str = "*"
     columns: str = "*"
     verdict: str | None = None
+    optional: bool = False  # whether a report without such a finding gets through
     limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,14 +66,22 @@ class Require:
             )
         if self.verdict is None and not self.limits:
             raise SettingError(
-                f"The condition on {self.finding!r} limits nothing. "
+                f"The condition on {self.named!r} limits nothing. "
                 f"Give one of: verdict, {', '.join(LIMITS)}."
             )
 
+    @property
+    def named(self) -> str:
+        """The findings it is on, for messages."""
+        return self.finding if self.question == "*" else f"{self.question}: {self.finding}"
+
     def applies(self, finding: Finding) -> bool:
         columns = finding.columns or ("",)
-        return fnmatchcase(finding.name, self.finding) and any(
-            fnmatchcase(c, self.columns) for c in columns
+        return self._names(finding) and any(fnmatchcase(c, self.columns) for c in columns)
+
+    def _names(self, finding: Finding) -> bool:
+        return fnmatchcase(finding.name, self.finding) and fnmatchcase(
+            finding.question, self.question
         )
 
     def failures(self, finding: Finding) -> list[str]:
@@ -86,16 +105,23 @@ DEFAULT: Gate = (Require(finding="*", verdict="warn"),)
 
 
 def load_gate(path: str | Path | None) -> Gate:
-    """The conditions of a TOML file; the default gate for None.
+    """The conditions of a gate that comes with Geurim, by name, or of a TOML file; None: default.
 
     Raises NotFound, or SettingError on a file that is not TOML or has unknown keys.
     """
     if path is None:
         return DEFAULT
     try:
-        state = tomllib.loads(Path(path).read_text("utf-8"))
+        if path in PRESETS:
+            text = (resources.files("geurim") / "gates" / f"{path}.toml").read_text("utf-8")
+        else:
+            text = Path(path).read_text("utf-8")
+        state = tomllib.loads(text)
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise NotFound(f"There is no gate file {str(path)!r}. Give another path.") from error
+        raise NotFound(
+            f"There is no gate file {str(path)!r}. Give another path, or one of: "
+            f"{', '.join(PRESETS)}."
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"The gate file {str(path)!r} is not TOML: {error}. Mend it.") from error
     _known(state, ("require",), "table")
@@ -109,22 +135,24 @@ def load_gate(path: str | Path | None) -> Gate:
 
 def _require(state: Mapping[str, Json]) -> Require:
     _known(state, KEYS, "key")
-    if "finding" not in state:
+    if "finding" not in state and "question" not in state:
         raise SettingError(
             f"A condition names no finding: {dict(state)!r}. "
-            f'Write finding = "…", such as: {", ".join(TOLERANCES)}.'
+            f'Write question = "…", or finding = "…", such as: {", ".join(TOLERANCES)}.'
         )
     limits = {k: state[k] for k in LIMITS if k in state}
     for key, value in limits.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
             raise SettingError(f"A gate's {key} must be a number: {value!r} was given.")
-    for key in ("finding", "columns", "verdict"):
+    for key in (*PATTERNS, "verdict"):
         if not isinstance(state.get(key, ""), str):
             raise SettingError(f"A gate's {key} must be a text: {state[key]!r} was given.")
+    if not isinstance(state.get("optional", False), bool):
+        raise SettingError(f"A gate's optional must be true or false: {state['optional']!r}.")
     return Require(
-        finding=state["finding"],
-        columns=state.get("columns", "*"),
+        **{key: state.get(key, "*") for key in PATTERNS},
         verdict=state.get("verdict"),
+        optional=state.get("optional", False),
         limits=limits,
     )
 
@@ -141,14 +169,15 @@ def _known(state: Mapping[str, Json], keys: tuple[str, ...], what: str) -> None:
 def gate(report: Report, path: str | Path | Gate | None = None) -> list[str]:
     """Why the report does not get through; empty if it does.
 
-    `path`: a gate file, its conditions (`load_gate`), or None for the default. Raises SettingError
-    when a condition matches no finding, so that a misspelt one cannot let everything through.
+    `path`: a gate by name, its file, its conditions (`load_gate`), or None for the default. Raises
+    SettingError when a condition matches no finding, so that a misspelt one cannot let everything
+    through.
     """
     conditions = path if isinstance(path, tuple) else load_gate(path)
     out: list[str] = []
     for condition in conditions:
         found = [f for f in report.findings if condition.applies(f)]
-        if not found and condition not in DEFAULT:
+        if not found and not condition.optional and condition not in DEFAULT:
             raise SettingError(_nothing(report, condition))
         for finding in found:
             out += condition.failures(finding)
@@ -156,17 +185,38 @@ def gate(report: Report, path: str | Path | Gate | None = None) -> list[str]:
 
 
 def _nothing(report: Report, condition: Require) -> str:
-    names = sorted({f.name for f in report.findings})
-    if any(fnmatchcase(n, condition.finding) for n in names):
-        own = [f for f in report.findings if fnmatchcase(f.name, condition.finding)]
+    own = [f for f in report.findings if condition._names(f)]
+    if own:
         columns = sorted({c for f in own for c in f.columns})
         near = difflib.get_close_matches(condition.columns, columns, 3) or columns[:8]
         return (
-            f"The gate names columns {condition.columns!r} that no finding {condition.finding!r} "
+            f"The gate names columns {condition.columns!r} that no finding {condition.named!r} "
             f"is on. Did you mean: {', '.join(near) or 'no columns at all'}?"
         )
-    near = difflib.get_close_matches(condition.finding, names, 3) or names
+    names = sorted({f.name for f in report.findings} | set(report.verdicts))
+    asked = condition.finding if condition.finding != "*" else condition.question
+    near = difflib.get_close_matches(asked, names, 3) or names
     return (
-        f"The gate names a finding {condition.finding!r} that the report does not have. "
+        f"The gate names a finding {condition.named!r} that the report does not have. "
         f"Did you mean: {', '.join(near)}?"
     )
+
+
+def github(report: Report, failures: Sequence[str]) -> list[str]:
+    """The lines by which GitHub marks a run: an error for each failure of the gate, a warning for
+    each finding that deserves a closer look.
+
+    Workflow commands (docs.github.com, "Workflow commands for GitHub Actions"): what is said must
+    have its percent signs and line ends escaped.
+    """
+    lines = [_command("error", "Geurim gate", failure) for failure in failures]
+    for finding in report.findings:
+        if finding.verdict == "warn":
+            lines.append(_command("warning", f"Geurim {finding.name}", sentence(finding)))
+    return lines
+
+
+def _command(kind: str, title: str, text: str) -> str:
+    for sign, code in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
+        title, text = title.replace(sign, code), text.replace(sign, code)
+    return f"::{kind} title={title.replace(':', '%3A').replace(',', '%2C')}::{text}"

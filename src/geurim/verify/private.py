@@ -1,7 +1,8 @@
 """Private? Do the synthetic rows tell about the training rows what they do not tell about others?
 
-Three looks: the distance to the nearest training row against that to the nearest row held out,
-exact copies, and real names, addresses or numbers that come out again.
+The first looks: the distance to the nearest training row against that to the nearest row held out,
+exact copies, and real names, addresses or numbers that come out again; and what a private fit
+promises. The attacks stand in `near`, `attacks`, `membership`, `unusual` and `canaries`.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.contract import Finding
+from geurim.contract import Finding, Lineage, Privacy
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.compare import Column, Comparison, Rows
+from geurim.verify.neighbours import learned, nearest, points
 from geurim.verify.verdict import judge, not_judged
 
 DCR_ROWS = 10_000
+REASONABLE = 10.0  # epsilon; Ponomareva et al. 2023, "How to DP-fy ML", tier 2
 MOST_UNSEEN = 5.0  # times that the excess counts, at most, where few training rows were drawn
-TOP_CATEGORIES = 100  # with a place of their own in the distance; rarer ones share BUCKETS
-BUCKETS = 28
 SCANNED = 20_000  # strings looked through for personal data, a column
 RESEMBLING = frozenset({"name", "first_name", "last_name", "city", "company", "postcode", "url"})
 """Entities of which two strangers may have the same: judged against the holdout's own share."""
@@ -29,22 +30,20 @@ RESEMBLING = frozenset({"name", "first_name", "last_name", "city", "company", "p
 
 def dcr(c: Comparison) -> list[Finding]:
     """The share of synthetic rows nearer to a training row than to one of as many held out."""
-    columns = [x for x in c.of("axis", "codes") if x.role not in ("constant", "empty")]
     rows = min(c.training.count, c.holdout.count, DCR_ROWS)
-    if not c.held_out or not columns or rows < 20:
+    if not c.held_out or not learned(c) or rows < 20:
         why = (
             "rows that the generator never saw are needed: give a holdout"
             if not c.held_out
             else "there are too few rows or columns"
         )
         return [not_judged("private", "dcr_share", f"The distance check cannot be made: {why}.")]
-    place = Space(columns, c.training)
-    training, holdout = (place(r.first(rows)) for r in (c.training, c.holdout))
-    synthetic = place(c.released.first(DCR_ROWS))
-    near = [nearest(synthetic, real) for real in (training, holdout)]
-    baseline = nearest(holdout, training)[0]
-    nearer = np.where(np.isclose(near[0][0], near[1][0], rtol=0, atol=1e-9), 0.5, 0.0)
-    nearer[(near[0][0] < near[1][0]) & (nearer == 0)] = 1.0
+    training, holdout, synthetic = (
+        p.first(n) for p, n in zip(points(c), (rows, rows, DCR_ROWS), strict=True)
+    )
+    near = [tuple(x[:, 0] for x in nearest(synthetic, real)) for real in (training, holdout)]
+    baseline = nearest(holdout, training)[0][:, 0]
+    nearer = np.where(near[0][0] == near[1][0], 0.5, np.where(near[0][0] < near[1][0], 1.0, 0.0))
     value, error = share_nearer(nearer, near[0][1], near[1][1])
     half = stats.Z * error
     excess = abs(value - 0.5)
@@ -72,7 +71,7 @@ def dcr(c: Comparison) -> list[Finding]:
             low=max(0.0, value - half),
             high=min(1.0, value + half),
             reference=0.5,
-            count=len(synthetic),
+            count=synthetic.count,
             verdict=verdict,
             text=f"{value:.1%} of the synthetic rows lie nearer to a training row than to any of "
             f"{rows:,} real rows never seen (50% is ideal; {side}).",
@@ -93,66 +92,6 @@ def share_nearer(
     _, sizes = np.unique(won, return_counts=True)
     error = float(np.sqrt((sizes.astype(float) ** 2).sum())) / 2 / len(nearer)
     return float(nearer.mean()), max(error, 0.5 / len(nearer))
-
-
-class Space:
-    """Rows as points. A number is its rank among the training rows, 0 to 1; two categories that
-    differ are 1 apart, as are a missing and a present value. Squared distances add up."""
-
-    def __init__(self, columns: list[Column], training: Rows) -> None:
-        self.columns = columns
-        self._sorted = {
-            x.name: np.sort(training.axis[x.name][~np.isnan(training.axis[x.name])])
-            for x in columns
-            if x.kind == "axis"
-        }
-
-    def __call__(self, rows: Rows) -> np.ndarray:
-        """Points (N, D), float32."""
-        parts: list[np.ndarray] = []
-        for column in self.columns:
-            if column.kind == "axis":
-                parts += self._ranks(column.name, rows.axis[column.name])
-            else:
-                parts.append(self._hot(column, rows.codes[column.name]))
-        return np.hstack(parts)
-
-    def _ranks(self, name: str, values: np.ndarray) -> list[np.ndarray]:
-        known = self._sorted[name]
-        lost = np.isnan(values)
-        at = sum(np.searchsorted(known, values, side=s) for s in ("left", "right"))
-        rank = np.where(lost, 0.5, at / (2 * max(len(known), 1)))
-        return [rank[:, None].astype(np.float32), lost[:, None].astype(np.float32)]
-
-    @staticmethod
-    def _hot(column: Column, codes: np.ndarray) -> np.ndarray:
-        tops = min(column.known, TOP_CATEGORIES)
-        rest = tops + (codes - tops) % BUCKETS
-        place = np.where(codes < 0, 0, 1 + np.where(codes < tops, codes, rest))
-        hot = np.zeros((len(codes), tops + BUCKETS + 1), np.float32)
-        hot[np.arange(len(codes)), place] = np.sqrt(0.5)
-        kept: np.ndarray = hot[:, : int(place.max(initial=0)) + 1] if len(codes) else hot
-        return np.pad(kept, ((0, 0), (0, hot.shape[1] - kept.shape[1])))
-
-
-def nearest(points: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance (N,) to the nearest of `among` (M, D), and its place (N,); brute force by blocks.
-
-    The product finds the nearest in float32; its distance is then computed anew in float64, so
-    that a copy is at 0 exactly.
-    """
-    squares = (among**2).sum(axis=1) / 2
-    place = np.empty(len(points), np.int64)
-    block = max(1, 8_000_000 // max(len(among), 1))
-    for first in range(0, len(points), block):
-        part = slice(first, first + block)
-        place[part] = (squares - points[part] @ among.T).argmin(axis=1)
-    apart = np.empty(len(points))
-    for first in range(0, len(points), 1_000):
-        part = slice(first, first + 1_000)
-        gap = points[part].astype(float) - among[place[part]]
-        apart[part] = np.sqrt((gap**2).sum(axis=1))
-    return apart, place
 
 
 def copies(c: Comparison) -> list[Finding]:
@@ -303,3 +242,52 @@ def _news(
     assert column.categories is not None
     found = find(column.categories.take(pa.array(news)))
     return {entity: share * len(news) / few.count for entity, share in found.items()}
+
+
+def budget(c: Comparison) -> list[Finding]:
+    """What differential privacy promises, by the lineage of the synthetic rows. It is no test."""
+    spent = bounded(c.lineage) if c.lineage else None
+    if not spent:
+        return [
+            not_judged(
+                "private",
+                "privacy_budget",
+                "No differential privacy is known of these rows, so no proof bounds what they tell "
+                "of any one person: the tests above are all there is.",
+            )
+        ]
+    epsilon, delta = sum(p.epsilon for p in spent), sum(p.delta for p in spent)
+    units = {
+        f"{p.unit} of up to {p.contributions:,} rows" if p.contributions > 1 else p.unit
+        for p in spent
+    }
+    whom = " or ".join(sorted(units))
+    return [
+        Finding(
+            question="private",
+            name="privacy_budget",
+            value=epsilon,
+            low=epsilon,
+            high=epsilon,
+            reference=None,
+            count=len(spent),
+            verdict="pass" if epsilon <= REASONABLE else "info",
+            text=f"Differential privacy bounds what these rows tell of any one {whom}: "
+            f"epsilon {epsilon:.4g}, delta {delta:.2g} (up to 1 is strong, up to "
+            f"{REASONABLE:g} reasonable, more is weak).",
+            details={"delta": delta, "epsilon": [p.epsilon for p in spent]},
+        )
+    ]
+
+
+def bounded(lineage: Lineage) -> tuple[Privacy, ...]:
+    """The private releases that all that is known passed through; () where real rows did not.
+
+    Their epsilons and deltas add up (Dwork & Roth 2014, theorem 3.16).
+    """
+    if lineage.privacy:
+        return lineage.privacy
+    if lineage.real or not lineage.parents:
+        return ()
+    parents = {p.digest: bounded(p) for p in lineage.parents}
+    return sum(parents.values(), ()) if all(parents.values()) else ()

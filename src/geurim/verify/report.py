@@ -93,7 +93,7 @@ class Report:
             "lineage": {k: v and _clean_lineage(v.to_json()) for k, v in self.lineage.items()},
             "findings": [asdict(f) for f in self.findings],
         }
-        return dict(_strict(state))
+        return dict(strict(state))
 
     def to_html(self) -> str:
         """One page that opens offline, plots first."""
@@ -101,14 +101,24 @@ class Report:
 
         return to_html(self)
 
+    def to_markdown(self, title: str = "Synthetic data") -> str:
+        """A data card: verdicts, what is behind them, and where the rows come from."""
+        from geurim.verify.markdown import to_markdown
+
+        return to_markdown(self, title)
+
     def save_json(self, path: str | Path) -> None:
         """Write the JSON report; the file appears complete or not at all."""
         text = json.dumps(self.to_json(), ensure_ascii=False, allow_nan=False, indent=1)
-        _write(Path(path), text)
+        write_text(Path(path), text)
 
     def save_html(self, path: str | Path) -> None:
         """Write the page; the file appears complete or not at all."""
-        _write(Path(path), self.to_html())
+        write_text(Path(path), self.to_html())
+
+    def save_markdown(self, path: str | Path, title: str = "Synthetic data") -> None:
+        """Write the data card; the file appears complete or not at all."""
+        write_text(Path(path), self.to_markdown(title))
 
 
 def sentence(finding: Finding) -> str:
@@ -153,12 +163,12 @@ def load_report(path: str | Path) -> dict[str, Json]:
     return state
 
 
-def _strict(value: Json) -> Json:
+def strict(value: Json) -> Json:
     """JSON that every reader takes: no NaN or infinity, text without lone surrogates."""
     if isinstance(value, Mapping):
-        return {_strict(str(k)): _strict(v) for k, v in value.items()}
+        return {strict(str(k)): strict(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_strict(v) for v in value]
+        return [strict(v) for v in value]
     if isinstance(value, bool) or value is None or isinstance(value, int):
         return value
     if isinstance(value, float):
@@ -166,7 +176,7 @@ def _strict(value: Json) -> Json:
     return str(value).encode("utf-8", "replace").decode()
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Through a file beside it that then takes the name, so that no half file stays behind."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".geurim-")

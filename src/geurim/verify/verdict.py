@@ -8,6 +8,7 @@ explains each row; a test keeps the two alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 
@@ -27,6 +28,18 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "tstr_gap": (0.03, 0.10),
     "dcr_share": (0.03, 0.10),
     "exact_copies": (0.01, 0.05),
+    "nndr": (0.05, 0.15),
+    "near_copies": (0.001, 0.005),
+    "singling_out_one": (0.02, 0.10),
+    "singling_out_several": (0.02, 0.10),
+    "linkability": (0.02, 0.10),
+    "inference": (0.05, 0.15),
+    "membership_distance": (0.03, 0.10),
+    "membership_distance_tpr": (0.02, 0.10),
+    "membership_density": (0.03, 0.10),
+    "membership_density_tpr": (0.02, 0.10),
+    "unique_combinations": (0.05, 0.15),
+    "canaries": (0.05, 0.20),
     "personal_survives": (0.0, 0.001),
     "names_survive": (0.02, 0.10),
     "personal_found": (0.001, 0.01),
@@ -35,6 +48,44 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "tail_high": (0.40, 0.70),
     "invented_categories": (0.005, 0.05),
     "out_of_range": (0.005, 0.05),
+    "group_share": (0.20, 0.50),
+    "outcome_gap": (0.02, 0.05),
+    "odds_gap": (0.05, 0.15),
+    "triple_dependence": (0.03, 0.10),
+    "missing_pattern": (0.05, 0.15),
+    "missing_dependence": (0.10, 0.30),
+    "date_hour": (0.05, 0.15),
+    "date_weekday": (0.05, 0.15),
+    "date_month": (0.05, 0.15),
+    "date_gap": (0.05, 0.15),
+    "broken_rules": (0.001, 0.01),
+    "duplicate_rows": (0.01, 0.05),
+    "number_digits": (0.05, 0.15),
+    "string_length": (0.02, 0.10),
+    "lost_categories": (0.002, 0.02),
+    "minority_share": (0.40, 0.70),
+    "lost_combinations": (0.002, 0.02),
+    "new_combinations": (0.002, 0.02),
+    "tail_shape": (0.10, 0.30),
+    "precision": (0.05, 0.15),
+    "recall": (0.05, 0.15),
+    "alpha_precision": (0.05, 0.15),
+    "beta_recall": (0.05, 0.15),
+    "authenticity": (0.05, 0.15),
+    "small_clusters": (0.15, 0.40),
+    "tstr_linear": (0.03, 0.10),
+    "tstr_neighbours": (0.03, 0.10),
+    "model_choice": (0.03, 0.10),
+    "importance_gap": (0.05, 0.15),
+    "augmented_gap": (0.03, 0.10),
+    "query_error": (0.03, 0.10),
+    "collapse_variance": (0.10, 0.30),
+    "collapse_tails": (0.20, 0.50),
+    "collapse_rare": (0.10, 0.30),
+    "collapse_categories": (0.10, 0.30),
+    "collapse_distinct": (0.05, 0.15),
+    "collapse_pairs": (0.03, 0.10),
+    "collapse_c2st": (0.05, 0.15),
     "sequence_length": (0.05, 0.15),
     "sequence_gap": (0.05, 0.15),
     "sequence_autocorrelation": (0.10, 0.30),
@@ -101,7 +152,7 @@ def worst(findings: Iterable[Finding]) -> Verdict:
 
 def not_judged(question: str, name: str, text: str) -> Finding:
     """A check that these rows do not allow: no value, and the reason in `text`."""
-    nan = float("nan")
+    nan = math.nan  # the one object, so that two such findings are equal
     return Finding(
         question=question,
         name=name,

