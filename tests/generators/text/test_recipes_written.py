@@ -600,6 +600,23 @@ def test_persona_drops_a_person_who_is_there_already_in_other_words(tmp_path: Pa
     assert sum("choir" in r["persona"] for r in table(result)) == 1
 
 
+@needs_embedder
+def test_persona_drops_who_introduces_themselves_before_an_answer_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    def script(asked: Asked) -> str:
+        if "describe people" in asked.system:
+            return person(asked)
+        if asked.says("this person would send to an assistant") and len(asked.text) % 2:
+            return "I am " + asked.between("A person:", "Write").lower()
+        assert not asked.text.startswith("I am "), "an answer was asked for"
+        return spun(asked, 20)
+
+    with Scripted(script) as server:
+        result = run("persona", server, tmp_path / "o", 4, values={"relation": "none"})
+    assert result.rejects["asks"] > 0
+
+
 # support
 
 

@@ -190,7 +190,7 @@ def _card(
     notes = [recipe.about] if recipe.about else []
     if recipe.note:
         notes.append(recipe.note.render(fitted.alike()))
-    if any(t.kind == "embedded" for t in recipe.teachers.values()):
+    if any(t.url == "smollm2" for t in recipe.teachers.values()):
         notes.append(
             "The embedded model proves that the recipe runs. It is too small to write data for "
             "use: take a real teacher for that."
