@@ -36,6 +36,7 @@ CHECKS = (
     "digits,minority,extremes"
 )
 LARGE = 100_000
+HEAD = "| finding | population | truth | mean value | held |\n| --- | --- | ---: | ---: | ---: |"
 Key = tuple[str, tuple[str, ...]]
 Held = dict[Key, list[bool]]
 
@@ -85,9 +86,6 @@ def main() -> None:
     parser.add_argument("--checks", default=CHECKS)
     asked = parser.parse_args()
     checks = asked.checks.split(",")
-    print(
-        "| finding | population | truth | mean value | held |\n| --- | --- | ---: | ---: | ---: |"
-    )
     for population in (honest, changed):
         truth = told(population, LARGE, 0, checks)
         held: Held = defaultdict(list)
@@ -100,6 +98,7 @@ def main() -> None:
                 if key in truth:
                     held[key].append(f.low <= truth[key].value <= f.high)  # type: ignore[attr-defined]
                     values[key].append(f.value)  # type: ignore[attr-defined]
+        print(HEAD)
         for key in sorted(held):
             if len(held[key]) < asked.draws:
                 continue
