@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -58,12 +58,12 @@ from geurim.cli_sequences import (
     things,
 )
 from geurim.cli_text import text
+from geurim.cli_verify import compare, judged, show_report, verify
 
 if TYPE_CHECKING:
-    from geurim.contract import Fitted, Generator, Profile, Progress, Source
+    from geurim.contract import Fitted, Generator, Profile, Source
     from geurim.generators import Policy
     from geurim.verify import Report
-    from geurim.verify.gate import Gate
 
 
 _RULES = 12  # shown on a screen
@@ -88,6 +88,8 @@ def main() -> None:
 
 main.add_command(text)
 main.add_command(augment)
+main.add_command(verify)
+main.add_command(compare)
 main.add_command(mix)
 main.add_command(collapse)
 main.add_command(review)
@@ -400,148 +402,6 @@ def impute(
 
 
 @main.command()
-@click.argument("synthetic")
-@click.option(
-    "--real", metavar="DATA", help="The rows that were learned from; for text, real text."
-)
-@click.option("--holdout", metavar="DATA", help="Real rows that were not learned from.")
-@target_option
-@click.option(
-    "--sensitive",
-    multiple=True,
-    metavar="COLUMN",
-    help="A column such as sex: its groups must not fare worse. May be given more than once.",
-)
-@click.option("--table", help="The table of SYNTHETIC, where that is a database URL.")
-@click.option("--real-table", metavar="TABLE", help="The table of --real, likewise.")
-@click.option("--holdout-table", metavar="TABLE", help="The table of --holdout, likewise.")
-@click.option("--schema", metavar="FILE", help="A schema file that overrides guesses.")
-@click.option(
-    "--text",
-    "columns",
-    multiple=True,
-    metavar="COLUMN",
-    help="Judge the text in this column; not needed for a folder of `geurim text run`.",
-)
-@click.option("--against", metavar="DATA", help="For text: a benchmark that must not be in it.")
-@click.option("-o", "--output", metavar="HTML", help="Save the report as a page to read.")
-@click.option("--json", "json_output", metavar="JSON", help="Save the findings for a program.")
-@click.option("--gate", metavar="TOML", help="Limits that decide the exit code.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@overwrite_option
-@common
-@click.pass_context
-def verify(
-    ctx: click.Context,
-    synthetic: str,
-    real: str,
-    holdout: str,
-    target: str,
-    sensitive: tuple[str, ...],
-    table: str,
-    real_table: str,
-    holdout_table: str,
-    schema: str,
-    columns: tuple[str, ...],
-    against: str,
-    output: str,
-    json_output: str,
-    gate: str,
-    seed: int,
-    overwrite: bool,
-) -> None:
-    """Compare SYNTHETIC rows with the real ones. Exit code 1 says: the verdict is "fail".
-
-    A folder of `geurim text run`, or a file with --text, is judged as text; real text beside it
-    is welcome, and not needed.
-
-    \b
-    Examples:
-      geurim verify out.parquet --real people.csv -o report.html
-      geurim verify out.parquet --real train.csv --holdout test.csv --target income -o report.html
-      geurim verify out.parquet --real people.csv --target income --sensitive sex --sensitive race
-      geurim verify out.parquet --real people.csv --gate gate.toml --json report.json
-      geurim verify out --real reviews.csv -o report.html
-      geurim verify rows.jsonl --text question --text answer --against gsm8k.jsonl -o report.html
-    """
-    from geurim.verify.gate import load_gate
-
-    run: Run = ctx.obj
-    check_free([output, json_output], overwrite)
-    limits = load_gate(gate) if gate else None
-    if columns or Path(synthetic).is_dir():
-        refuse(ctx, ["table", "real_table", "holdout_table", "schema", "sensitive"], "for text")
-        with run.bars() as progress:
-            report = _verify_text(
-                synthetic, real, holdout, target, columns, against, seed, progress
-            )
-            _save_report(report, output, json_output)
-        _end_verify(ctx, report, output, json_output, limits)
-    refuse(ctx, ["against"], "but for text: name its column with --text")
-    if real is None:
-        raise click.UsageError("Missing option '--real': the rows that were learned from.")
-    with run.bars() as progress:
-        report = geurim.verify(
-            geurim.read(synthetic, table=table, schema=schema),
-            geurim.read(real, table=real_table, schema=schema),
-            holdout=geurim.read(holdout, table=holdout_table, schema=schema) if holdout else None,
-            target=target,
-            sensitive=sensitive,
-            seed=seed,
-            progress=progress,
-        )
-        _save_report(report, output, json_output)
-    _end_verify(ctx, report, output, json_output, limits)
-
-
-def _end_verify(
-    ctx: click.Context, report: Report, html: str, json_path: str, limits: Gate | None
-) -> NoReturn:
-    run: Run = ctx.obj
-    _show_report(run, report)
-    for path in filter(None, [html, json_path]):
-        run.say(f"Wrote {path}")
-    ctx.exit(_judge(run, report, limits))
-
-
-def _verify_text(
-    synthetic: str,
-    real: str | None,
-    holdout: str | None,
-    label: str | None,
-    columns: tuple[str, ...],
-    against: str | None,
-    seed: int,
-    progress: Progress,
-) -> Report:
-    """A folder of `geurim text run` with its rejects, or a file of texts."""
-    from geurim.generators.text.finish import open_source
-    from geurim.rows import read_rows
-    from geurim.verify.prose import verify_text
-
-    place, rejects = Path(synthetic), None
-    if place.is_dir() and (place / "data.parquet").exists():
-        lost = place / "rejects.jsonl"
-        rejects = read_rows(lost) if lost.exists() and lost.stat().st_size else None
-        if not columns and (place / "recipe.yaml").exists():
-            from geurim.generators.text.recipe import Recipe
-
-            columns = Recipe.load(place / "recipe.yaml").text
-        place = place / "data.parquet"
-    return verify_text(
-        read_rows(place),
-        open_source(real) if real else None,
-        holdout=open_source(holdout) if holdout else None,
-        column=list(columns) or None,
-        label=label,
-        rejects=rejects,
-        contamination=open_source(against) if against else None,
-        seed=seed,
-        progress=progress,
-    )
-
-
-@main.command()
 @click.argument("data", required=False)
 @input_options
 @click.option("--profile", metavar="JSON", help="Generate from a saved profile, without the data.")
@@ -771,7 +631,7 @@ def _generate_from_data(
         )
     _show_kept(run, result.kept, result.redrawn)
     _show_fair(run, result.report)
-    _show_report(run, result.report)
+    show_report(run, result.report)
     seconds = ", ".join(f"{step} {s:.1f} s" for step, s in result.seconds.items())
     few = " So few rows tell little." if result.training + result.holdout < 20 else ""
     run.say(f"Learned from {result.training:,} real rows, held out {result.holdout:,}.{few}")
@@ -783,7 +643,7 @@ def _generate_from_data(
             "real rows. Do not pass them on."
         )
     run.say(f"Took {run.took()}: {seconds}")
-    return _judge(run, result.report, None)
+    return judged(run, result.report, None)
 
 
 def _balances(asked: tuple[str, ...], fitted: Fitted) -> dict[str, Any] | None:
@@ -878,36 +738,9 @@ def _save_analysis(
         write_schema(replace(profile, schema=source.schema), schema, overwrite=overwrite)
 
 
-def _save_report(report: Report, html: str | None, json_path: str | None) -> None:
-    if html:
-        report.save_html(html)
-    if json_path:
-        report.save_json(json_path)
-
-
 def _show_fair(run: Run, report: Report) -> None:
     from geurim.terminal import paragraph, printable
 
     for finding in report.findings:
         if finding.question == "fair":
             run.say(paragraph(printable(f"Fair: {finding.text}")))
-
-
-def _show_report(run: Run, report: Report) -> None:
-    from geurim.terminal import printable
-
-    for line in report.summary():
-        run.say(printable(line))
-
-
-def _judge(run: Run, report: Report, limits: Gate | None) -> int:
-    """The exit code: by the gate's conditions where there is one, else by the verdict."""
-    from geurim.terminal import printable
-    from geurim.verify.gate import gate
-
-    problems = gate(report, limits)
-    if limits is not None:
-        run.say(f"Gate: {f'{len(problems)} not kept' if problems else 'kept'}")
-        for problem in problems:
-            run.say(printable(f"  {problem}"))
-    return int(bool(problems))

@@ -104,13 +104,19 @@ def _makers(lineages: Sequence[Lineage]) -> str:
     return f"Geurim ({', '.join(map(scrub, makers))})" if makers else "Geurim"
 
 
-def _file(path: Path) -> dict[str, Json]:
-    kind = ENCODINGS.get(path.suffix.lower())
+def encoding(path: str | Path) -> str:
+    """The file's kind as Croissant names it. Raises SettingError where it has no name for it."""
+    kind = ENCODINGS.get(Path(path).suffix.lower())
     if kind is None:
         raise SettingError(
-            f"Croissant has no name for files such as {path.name!r}. "
+            f"Croissant has no name for files such as {Path(path).name!r}. "
             f"Give one of: {', '.join(ENCODINGS)}."
         )
+    return kind
+
+
+def _file(path: Path) -> dict[str, Json]:
+    kind = encoding(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {

@@ -1,4 +1,5 @@
-"""What could an attacker do with the synthetic rows? Singling out, linkability and inference.
+"""What could an attacker do with the synthetic rows? Linkability and inference; and singling out,
+which stands in `singling`.
 
 The three attacks of Anonymeter: Giomi, Boenisch, Wehmeyer & Tasnádi, "A Unified Framework for
 Quantifying Privacy Risk in Synthetic Data", PoPETs 2023; the three risks are those of the Article
@@ -22,10 +23,8 @@ from geurim.verify.neighbours import SCALED, Points, affordable, distances, gap,
 from geurim.verify.verdict import judge, not_judged
 
 GUESSES = 2_000  # guesses of one attack, at most
-ATTEMPTS = 8  # combinations tried for each guess that is wanted
 SYNTHETIC = 50_000  # synthetic rows that secrets are looked up among
 WORK = 4_000_000_000  # values compared in one search
-KNOWN = 4  # columns that a guess by several columns names
 LEAST = 20
 WITHIN = 0.05  # a guessed number counts if no more than this share of values lies between
 
@@ -56,7 +55,7 @@ class Tries:
         return self.hits / max(self.count, 1), self.control_hits / max(self.control_count, 1)
 
     def risk(self) -> tuple[float, float, float]:
-        """The risk and its interval: Giomi et al. 2023, equations 1 and 2, from Wilson's rates."""
+        """The risk and its interval, from the middles and halves of Wilson's intervals."""
         (attack, a), (control, b) = (
             ((low + high) / 2, (high - low) / 2)
             for low, high in (
@@ -70,154 +69,9 @@ class Tries:
         return value, max(-1.0, value - half), min(1.0, value + half)
 
 
-def singling_out(c: Comparison) -> list[Finding]:
-    """Guesses "exactly one person has …", made from the synthetic rows: of one and of 4 columns.
-
-    As published, with one difference: as many training rows as rows held out are searched, where
-    the paper corrects for unequal numbers.
-    """
-    columns = learned(c)
-    rows = min(c.training.count, c.holdout.count)
-    why = _lacking(c, rows, 1)
-    if why:
-        return [_not(name, why) for name in ("singling_out_one", "singling_out_several")]
-    tables = c.training.first(rows), c.holdout.first(rows)
-    return [
-        _singled(c, name, make(c.released, columns, min(GUESSES, rows), c.rng), known, tables)
-        for name, make, known in (
-            ("singling_out_one", _by_one, 1),
-            ("singling_out_several", _by_several, KNOWN),
-        )
-    ]
-
-
-Guess = tuple[tuple[Column, str, float], ...]
-"""All of these hold: the column's value is ("equal", "least", "most") this one, or "missing"."""
-
-
-def _singled(
-    c: Comparison, name: str, guesses: list[Guess], known: int, tables: tuple[Rows, Rows]
-) -> Finding:
-    if len(guesses) < LEAST:
-        return _not(name, f"the synthetic rows give only {len(guesses)} guesses to try")
-    blind = _blind(c.released, learned(c), known, len(guesses), c.rng)
-    tried = ((tables[0], guesses), (tables[1], guesses), (tables[0], blind))
-    tries = Tries.of(*(np.array([_matches(t, g) == 1 for g in made]) for t, made in tried))
-    by = "one column" if known == 1 else f"{min(known, len(learned(c)))} columns"
-    return _finding(
-        name,
-        tries,
-        f"Of guesses by {by} that one row alone fits, so many were right: "
-        "{} in the training rows, {} in real rows never seen, {} by guessing blindly.",
-    )
-
-
-def _values(rows: Rows, column: Column) -> np.ndarray:
+def values_of(rows: Rows, column: Column) -> np.ndarray:
+    """The column's values on its axis, or its codes; (N,)."""
     return rows.axis[column.name] if column.kind == "axis" else rows.codes[column.name]
-
-
-def _matches(rows: Rows, guess: Guess) -> int:
-    """How many rows the guess fits."""
-    places: np.ndarray | None = None
-    for column, how, value in guess:
-        values = _values(rows, column)
-        if places is not None:
-            values = values[places]
-        if how == "equal":
-            fits = values == value
-        elif how == "missing":
-            fits = np.isnan(values)
-        else:
-            fits = values >= value if how == "least" else values <= value
-        places = np.flatnonzero(fits) if places is None else places[fits]
-        if not len(places):
-            return 0
-    assert places is not None
-    return len(places)
-
-
-def _by_one(rows: Rows, columns: list[Column], count: int, rng: np.random.Generator) -> list[Guess]:
-    """Values that one synthetic row has, and the ends of each column."""
-    single: list[tuple[Column, np.ndarray]] = []
-    guesses: list[Guess] = []
-    for column in columns:
-        values = _values(rows, column)
-        kept, counts = np.unique(values, return_counts=True)  # all NaNs are one value
-        kept = kept[counts == 1]
-        if column.kind == "axis":
-            if np.isnan(kept).any():
-                guesses.append(((column, "missing", 0.0),))
-            kept = kept[~np.isnan(kept)]
-            if not np.isnan(values).all():
-                guesses.append(((column, "most", float(np.nanmin(values))),))
-                guesses.append(((column, "least", float(np.nanmax(values))),))
-        single.append((column, kept))
-    ends = np.cumsum([len(v) for _, v in single])
-    for at in rng.permutation(int(ends[-1]))[: max(0, count - len(guesses))]:
-        which = int(np.searchsorted(ends, at, side="right"))
-        column, kept = single[which]
-        guesses.append(((column, "equal", float(kept[at - ends[which]])),))
-    return guesses
-
-
-def _by_several(
-    rows: Rows, columns: list[Column], count: int, rng: np.random.Generator
-) -> list[Guess]:
-    """A synthetic row's values in a few columns by lot, where no other synthetic row fits them.
-
-    A number is "at least" or "at most" the row's own, away from the median.
-    """
-    known = min(KNOWN, len(columns))
-    if known < 2:
-        return []
-    middle = {x.name: _median(rows.axis[x.name]) for x in columns if x.kind == "axis"}
-    guesses: dict[tuple[tuple[str, str, float], ...], Guess] = {}
-    places = rng.integers(rows.count, size=ATTEMPTS * count)
-    order = rng.random((len(places), len(columns))).argsort(axis=1)
-    for at, chosen in zip(places, np.sort(order[:, :known], axis=1), strict=True):
-        guess = tuple(_part(columns[i], _values(rows, columns[i])[at], middle) for i in chosen)
-        key = tuple((x.name, how, value) for x, how, value in guess)
-        if key not in guesses and _matches(rows, guess) == 1:
-            guesses[key] = guess
-        if len(guesses) == count:
-            break
-    return list(guesses.values())
-
-
-def _part(column: Column, value: float, middle: dict[str, float]) -> tuple[Column, str, float]:
-    if column.kind == "codes":
-        return column, "equal", float(value)
-    if np.isnan(value):
-        return column, "missing", 0.0
-    return column, "least" if value > middle[column.name] else "most", float(value)
-
-
-def _median(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else 0.0
-
-
-def _blind(
-    rows: Rows, columns: list[Column], known: int, count: int, rng: np.random.Generator
-) -> list[Guess]:
-    """Guesses by lot that know only each column's range or categories."""
-    ends: list[tuple[float, float]] = []
-    for column in columns:
-        values = _values(rows, column)
-        values = values[np.isfinite(values)]
-        ends.append((float(values.min()), float(values.max())) if len(values) else (0.0, 0.0))
-    out: list[Guess] = []
-    for _ in range(count):
-        guess = []
-        for i in rng.choice(len(columns), min(known, len(columns)), replace=False):
-            low, high = ends[i]
-            if columns[i].kind == "codes":
-                guess.append((columns[i], "equal", float(rng.integers(int(low), int(high) + 1))))
-            else:
-                how = ("equal", "least", "most")[rng.integers(3)]
-                guess.append((columns[i], how, low + float(rng.random()) * (high - low)))
-        out.append(tuple(guess))
-    return out
 
 
 def linkability(c: Comparison) -> list[Finding]:
@@ -228,9 +82,9 @@ def linkability(c: Comparison) -> list[Finding]:
     that tell as much: they are dealt out by turns, those of most values first.
     """
     rows = min(c.training.count, c.holdout.count)
-    why = _lacking(c, rows, 2)
+    why = lacking(c, rows, 2)
     if why:
-        return [_not("linkability", why)]
+        return [refused("linkability", why)]
     training, holdout, synthetic = points(c)
     halves = _halves(training)
     rows = min(GUESSES, rows, affordable(training, synthetic, WORK))
@@ -240,7 +94,7 @@ def linkability(c: Comparison) -> list[Finding]:
     names = [x.name for x in learned(c)]
     details = {"halves": [[names[i] for i in half] for half in halves]}
     return [
-        _finding(
+        finding_of(
             "linkability",
             tries,
             "If half of someone's columns are known from one place and half from another, the "
@@ -279,9 +133,9 @@ def inference(c: Comparison) -> list[Finding]:
     any synthetic row.
     """
     rows = min(c.training.count, c.holdout.count)
-    why = _lacking(c, rows, 2)
+    why = lacking(c, rows, 2)
     if why:
-        return [_not("inference", why)]
+        return [refused("inference", why)]
     columns = learned(c)
     training, holdout, synthetic = points(c)
     synthetic = synthetic.first(SYNTHETIC)
@@ -301,10 +155,10 @@ def inference(c: Comparison) -> list[Finding]:
         "Someone's value in {} is guessed from all their others by the nearest synthetic row: "
         "right for {{}} of the training rows, {{}} of real rows never seen, {{}} by guessing."
     )
-    out = [_finding("inference", pooled, what.format("a column"), details={"risks": risks})]
+    out = [finding_of("inference", pooled, what.format("a column"), details={"risks": risks})]
     for column, tries in zip(columns, each, strict=True):
         names, tests = (column.name,), len(columns)
-        own = _finding("inference", tries, what.format("this column"), names, tests=tests)
+        own = finding_of("inference", tries, what.format("this column"), names, tests=tests)
         out += [own] if own.verdict in ("warn", "fail") else []
     return out
 
@@ -322,12 +176,12 @@ def _nearest_without(rows: Points, synthetic: Points) -> np.ndarray:
 
 def _right(c: Comparison, column: Column, rows: Rows, place: np.ndarray) -> np.ndarray:
     """Whether the values of these synthetic rows are those of `rows`, (N,) bool."""
-    truth, guess = _values(rows, column), _values(c.released, column)[place]
+    truth, guess = values_of(rows, column), values_of(c.released, column)[place]
     right: np.ndarray
     if column.kind == "codes":
         right = truth == guess
         return right
-    known = np.concatenate([_values(r, column)[:SCALED] for r in (c.training, c.holdout)])
+    known = np.concatenate([values_of(r, column)[:SCALED] for r in (c.training, c.holdout)])
     known = np.sort(known[~np.isnan(known)])
     ranks = [
         np.searchsorted(known, v, side="left") + np.searchsorted(known, v, side="right")
@@ -339,7 +193,7 @@ def _right(c: Comparison, column: Column, rows: Rows, place: np.ndarray) -> np.n
     return right
 
 
-def _lacking(c: Comparison, rows: int, columns: int) -> str:
+def lacking(c: Comparison, rows: int, columns: int) -> str:
     """Why an attack cannot be tried; "" where it can."""
     if not c.held_out:
         return "its control needs rows that the generator never saw: give a holdout"
@@ -350,11 +204,11 @@ def _lacking(c: Comparison, rows: int, columns: int) -> str:
     return ""
 
 
-def _not(name: str, why: str) -> Finding:
+def refused(name: str, why: str) -> Finding:
     return not_judged("private", name, f"This attack cannot be tried: {why}.")
 
 
-def _finding(
+def finding_of(
     name: str,
     tries: Tries,
     what: str,

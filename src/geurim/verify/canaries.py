@@ -141,7 +141,11 @@ def plant(
     canaries = Canaries(planted=table[:count], spared=table[count:], roles=roles)
     places = np.sort(rng.integers(0, total, count))
     lineage = Lineage.made(
-        f"{count} canaries planted", seed=seed, request=count, parents=(rows.lineage,)
+        f"{count} canaries planted",
+        seed=seed,
+        request=count,
+        parents=(rows.lineage,),
+        shares=(total / (total + count),),
     )
     planted = replace(
         rows,

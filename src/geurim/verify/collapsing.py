@@ -19,7 +19,7 @@ from geurim.html import number, percent
 from geurim.verify import stats
 from geurim.verify.classifier import FOLDS, separate
 from geurim.verify.compare import Comparison, Rows
-from geurim.verify.faithful import pairs
+from geurim.verify.joint import pairs
 from geurim.verify.private import row_keys
 from geurim.verify.rare import categories as rare_categories
 from geurim.verify.verdict import TOLERANCES, judge, not_judged

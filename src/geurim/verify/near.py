@@ -62,8 +62,10 @@ def _nndr(made: Ratios, held: Ratios) -> Finding:
     below = (m - ranks[:n] + stats.midranks(made.values)) / m - 0.0
     above = (ranks[n:] - stats.midranks(held.values)) / n
     value = float(below.mean())
-    # Synthetic rows next to the same training row are not independent.
-    _, cluster = np.unique(made.nearest, return_inverse=True)
+    # Synthetic rows next to the same training row are not independent; those at ratio 1 are next
+    # to none.
+    own = np.where(made.values < 1, made.nearest, -1 - np.arange(n))
+    _, cluster = np.unique(own, return_inverse=True)
     error = np.sqrt((np.bincount(cluster, below - value) ** 2).sum() / n**2 + above.var(ddof=1) / m)
     half = stats.Z * max(float(error), 0.5 / min(n, m))
     edges = np.linspace(0, 1, BINS + 1)

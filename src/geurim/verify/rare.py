@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from geurim.contract import Finding
+from geurim.contract import Finding, Json
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.compare import Column, Comparison
-from geurim.verify.verdict import judge, not_judged
+from geurim.verify.verdict import LEVEL, judge, not_judged
 from geurim.verify.words import axis_text
 
 RARE = 0.01  # a category of less than this share is rare
+CLASSES = 20  # classes of the target that are looked at
 LEAST = 10  # rows of a category; rarer ones are pooled by every profile, rightly
 
 
@@ -70,6 +73,74 @@ def categories(c: Comparison) -> list[Finding]:
     ]
 
 
+def lost(c: Comparison) -> list[Finding]:
+    """The share of the real rows whose category never comes, though by chance it would have."""
+    columns = c.of("codes")
+    return [_lost(c, column, len(columns)) for column in columns]
+
+
+def _lost(c: Comparison, column: Column, tests: int) -> Finding:
+    made, real, held = (
+        np.bincount(r.codes[column.name] + 1, minlength=column.known + 1)[1 : column.known + 1]
+        for r in (c.synthetic, c.training, c.holdout)
+    )
+    gone = [
+        (r == 0)
+        & (real >= LEAST)
+        & (
+            stats.log_chance(r, n, real, c.training.count)
+            < math.log(LEVEL / (tests * max(column.known, 1)))
+        )
+        for r, n in ((made, c.synthetic.count), (held, c.holdout.count))
+    ]
+    value, reference = (float(real[g].sum()) / c.training.count for g in gone)
+    low, high = stats.wilson(float(real[gone[0]].sum()), c.training.count)
+    assert column.categories is not None
+    names = [str(column.categories[int(i)].as_py()) for i in np.flatnonzero(gone[0])[:20]]
+    return Finding(
+        question="rare",
+        name="lost_categories",
+        value=value,
+        low=low,
+        high=high,
+        reference=reference,
+        count=c.synthetic.count,
+        # That none came by luck is ruled out already, so the value itself is judged.
+        verdict=judge("lost_categories", value - reference, value - reference, value - reference),
+        text=f"{percent(value)} of the real rows have a category that no synthetic row has"
+        + (f" ({', '.join(map(repr, names[:5]))})" if names else "")
+        + ", where luck would not leave it out.",
+        columns=(column.name,),
+        details={"lost": names},
+    )
+
+
+def minority(c: Comparison) -> list[Finding]:
+    """The share of each class of the target but the commonest, against its real share."""
+    column = next((x for x in c.of("codes") if x.name == c.target), None)
+    if column is None:
+        why = "Not judged: name a target of categories, the column that someone would predict."
+        return [not_judged("rare", "minority_share", why)]
+    tables = (c.training, c.holdout, c.synthetic)
+    counts = [np.bincount(r.codes[column.name] + 1, minlength=column.known + 1)[1:] for r in tables]
+    kinds = [i for i in range(1, min(column.known, CLASSES)) if counts[0][i] >= LEAST]
+    if not kinds:
+        return [not_judged("rare", "minority_share", f"{c.target!r} has no second class.")]
+    assert column.categories is not None
+    return [
+        _relative(
+            c,
+            "minority_share",
+            column,
+            [int(v[i]) for v in counts],
+            len(kinds),
+            f"are {str(column.categories[i].as_py())!r}",
+            {"class": str(column.categories[i].as_py())},
+        )
+        for i in kinds
+    ]
+
+
 def tails(c: Comparison) -> list[Finding]:
     """The mass below the 1st and above the 99th percentile of the training rows."""
     columns = c.of("axis")
@@ -92,9 +163,25 @@ def _tail(
     tables = (c.training, c.holdout, c.synthetic)
     with np.errstate(invalid="ignore"):
         hits = [int((sign * r.axis[column.name] > sign * end).sum()) for r in tables]
-    own, held, made = (h / r.count for h, r in zip(hits, tables, strict=True))
-    if not own:
+    if not hits[0]:
         return None  # a value repeated so often that nothing lies beyond it
+    side = "below" if sign < 0 else "above"
+    where = f"lie {side} {axis_text(column.type)(end)}"
+    return _relative(c, name, column, hits, tests, where, {"end": end})
+
+
+def _relative(
+    c: Comparison,
+    name: str,
+    column: Column,
+    hits: list[int],
+    tests: int,
+    where: str,
+    details: dict[str, Json],
+) -> Finding:
+    """A share against the training's, as a ratio. `hits`: rows of training, holdout, synthetic."""
+    tables = (c.training, c.holdout, c.synthetic)
+    own, held, made = (h / r.count for h, r in zip(hits, tables, strict=True))
     low, high = stats.wilson(hits[2], c.synthetic.count)
     floor, roof = stats.wilson(hits[0], c.training.count)
     # Both shares are uncertain: the interval of their ratio, from the two intervals of the logs.
@@ -103,8 +190,6 @@ def _tail(
     above = np.hypot(high / own - ratio, ratio * (own - floor) / max(floor, 1e-12))
     away, under = (1 - ratio, above) if ratio < 1 else (ratio - 1, below)
     over = below if ratio < 1 else above
-    write = axis_text(column.type)
-    side = "below" if sign < 0 else "above"
     return Finding(
         question="rare",
         name=name,
@@ -114,10 +199,10 @@ def _tail(
         reference=held,
         count=c.synthetic.count,
         verdict=judge(name, away, away - under, away + over, tests=tests),
-        text=f"{percent(made)} of the synthetic rows lie {side} {write(end)}, {percent(own)} of "
-        f"the real ones ({percent(held)} in the holdout).",
+        text=f"{percent(made)} of the synthetic rows {where}, {percent(own)} of the real ones "
+        f"({percent(held)} in the holdout).",
         columns=(column.name,),
-        details={"end": end, "training": own},
+        details={**details, "training": own},
     )
 
 

@@ -36,6 +36,23 @@ def difference(
     return low, p - q + math.hypot(p_high - p, q - q_low)
 
 
+def log_chance(
+    hits: np.ndarray, count: float, other_hits: np.ndarray, other_count: float
+) -> np.ndarray:
+    """A bound of the log of the chance that two equal shares differ as much as these, elementwise.
+
+    Given the hits of both together, those of one are binomial; Chernoff 1952 bounds their tail, so
+    the true chance is never larger, however few the hits.
+    """
+    hits, other_hits = np.asarray(hits, float), np.asarray(other_hits, float)
+    total, p = hits + other_hits, count / (count + other_count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one = np.where(hits > 0, hits * np.log(hits / (total * p)), 0.0)
+        other = np.where(other_hits > 0, other_hits * np.log(other_hits / (total * (1 - p))), 0.0)
+    bound: np.ndarray = -np.maximum(one + other, 0.0)
+    return bound
+
+
 def ks(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """Largest gap between two empirical distribution functions, and its standard error.
 

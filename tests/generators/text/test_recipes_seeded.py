@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ import pytest
 
 import geurim
 from geurim.errors import SettingError
+from geurim.generators.text.finals import final_answer, same_as, vote
 from geurim.generators.text.recipe import Recipe
 from geurim.generators.text.run import TextResult, run_text
 from geurim.generators.text.sandbox import Sandbox
 from geurim.generators.text.teacher import Teacher
-from geurim.generators.text.templates import vote
 from geurim.rows import read_rows
 from scripted_server import Asked, Cut, Said, Scripted
 
@@ -212,6 +213,27 @@ def test_alpaca_keeps_korean(tmp_path: Path) -> None:
     assert any(a.says("새로운 과제") for a in asked)
 
 
+def test_alpaca_shows_its_own_seeds_in_korean_and_drops_copies_and_other_languages(
+    tmp_path: Path,
+) -> None:
+    seeds = Recipe.load("alpaca").sources["seeds"]
+    assert isinstance(seeds, list)
+    known = {str(s["ko"]) for s in seeds if isinstance(s, dict)}
+    assert len(known) == len(seeds)
+
+    def tasks(asked: Asked) -> Said:
+        shown = re.findall(r"^- (.*[가-힣].*[.?])$", asked.text, re.M)
+        assert known & set(shown) and "Explain why" not in asked.text
+        copied = next(text for text in shown if text in known)
+        digest = hashlib.sha256(asked.text.encode()).digest()
+        new = "".join(chr(0xAC00 + 40 * byte) for byte in digest[:20]) + " 낱말을 쓰세요."
+        return f"1. {copied}\n2. Describe how bread is baked at home.\n3. {new}"
+
+    kept, rejects, *_ = made(tmp_path, "alpaca", alpaca(tasks), 2, language="ko")
+    assert all("낱말을" in r["instruction"] for r in kept)
+    assert stages(rejects) >= {"copied", "in_language"}
+
+
 def test_alpaca_twice_is_the_same(tmp_path: Path) -> None:
     one, *_ = made(tmp_path / "a", "alpaca", alpaca(fresh), 25, sources={"seeds": SEEDS})
     two, *_ = made(tmp_path / "b", "alpaca", alpaca(fresh), 25, sources={"seeds": SEEDS})
@@ -245,7 +267,7 @@ def test_wizardlm_evolves_by_every_way_and_notes_the_depth(tmp_path: Path) -> No
         made = Recipe.of(spec).with_sources(prompts=PROMPTS)
         made = made.with_teachers(default=Teacher.of(server.url, "s"))
         rows = read_rows(run_text(made, 60, tmp_path / "o", seed=2).data).to_arrow().to_pylist()
-        told = "\n".join(a.text for a in server.asked)
+        told = "\n".join(a.system + a.text for a in server.asked)
     ways = {"constraint", "deepen", "concretize", "reasoning", "input", "breadth"}
     assert {r["method"] for r in rows} == ways
     assert told.count("by 10 to 20 words") > 20 and "rarer" in told
@@ -328,8 +350,10 @@ def test_wizardlm_twice_is_the_same(tmp_path: Path) -> None:
 # wizardcoder
 
 
-def coder(right: Callable[[str], bool]) -> Callable[[Asked], Said]:
+def coder(right: Callable[[str], bool], equal: bool = False) -> Callable[[Asked], Said]:
     def script(asked: Asked) -> Said:
+        if asked.wants == ("equal",):
+            return {"equal": equal}
         if asked.says("<task>"):
             return harder(asked, asked.between("<task>", "</task>"))
         if asked.says("asserts"):
@@ -350,6 +374,15 @@ def test_wizardcoder_keeps_only_code_that_passes_its_tests(tmp_path: Path) -> No
     assert len(rows) == 6 and stages(rejects) == {"passes_tests"}
     assert all("return a + b" in r["output"] for r in rows)
     assert all("fails its tests" in r["reason"] and "a - b" in r["output"] for r in rejects)
+
+
+@needs_sandbox
+def test_wizardcoder_pays_for_no_answer_to_a_task_that_is_its_parent(tmp_path: Path) -> None:
+    rows, rejects, _, asked = made(tmp_path, "wizardcoder", coder(lambda _: True, True), 2)
+    assert {r["method"] for r in rows} == {"misdirection"}  # there the task has to stay the same
+    lost = {r["instruction"] for r in rejects if r["stage"] == "equal_to_parent"}
+    answered = [a for a in asked if a.says("Write the solution in Python")]
+    assert lost and not any(text in a.text for text in lost for a in answered)
 
 
 @needs_sandbox
@@ -411,7 +444,7 @@ def scaled(
     def script(asked: Asked) -> Said:
         if asked.wants == ("valid",):
             return {"valid": valid or "fine" in asked.text}
-        if asked.says("in other words") or asked.says("Write a new one"):
+        if asked.says("The same in other words?") or asked.says("A new one?"):
             question = asked.between("Question:", "\n\n")
             return made_of(question) if made_of else f"{words(asked.text, 4)} {asked.number}?"
         return f"Thinking {asked.number}.\nAnswer: {finals(asked)}"
@@ -492,10 +525,76 @@ def test_scale_verifies_new_questions(tmp_path: Path) -> None:
     assert [r["question"] for r in found] == ["A fine one?"] and stages(rejects) == {"verified"}
 
 
+def test_scale_drops_a_new_question_that_is_its_seed_with_a_word_changed(tmp_path: Path) -> None:
+    table = pa.table(
+        {"question": ["A garden is 12 m long and 7 m wide. How long is its fence?"] * 2}
+    )
+    made_of = iter(
+        [
+            "A garden is 12 meters long and 7 meters wide. How long is its fence?",
+            "Two taps fill a tub of 90 litres. One gives 5 litres a minute. How much is left?",
+        ]
+    )
+    script = scaled(lambda a: "5", True, lambda q: next(made_of))
+    found, rejects, _, asked = made(
+        tmp_path, "scale", script, None, sources={"seeds": table}, strategy="questions"
+    )
+    assert [r["question"][:8] for r in found] == ["Two taps"] and stages(rejects) == {"new"}
+    assert not any("12 meters" in a.text for a in asked), "dropped before anything more is asked"
+
+
+def test_scale_drops_a_question_that_was_made_before(tmp_path: Path) -> None:
+    text = f"What is {words('x', 12)}?"
+    script = scaled(lambda a: "5", True, lambda q: text)
+    found, rejects, *_ = made(
+        tmp_path, "scale", script, None, sources={"seeds": seeds(4, None)}, strategy="questions"
+    )
+    assert len(found) == 1 and stages(rejects) == {"near"}
+
+
 def test_vote_counts_numbers_as_numbers_and_a_tie_has_no_winner() -> None:
     assert vote(["1,200", "1200.0", "7"]) == {"answer": "1,200", "votes": 2, "of": 3}
     assert vote(["a", "b"])["answer"] == ""
+    assert vote(["30", "The shirt costs 30 dollars.", "31"])["votes"] == 2
     assert vote(["", ""]) == {"answer": "", "votes": 0, "of": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "final"),
+    [
+        ("So it is 84.\nAnswer: 84", "84"),
+        ("**Answer:** 84 rolls**", "84 rolls"),
+        ("Answer: no.\nWait.\nFinal answer: yes", "yes"),
+        ("정답: 84개", "84개"),
+        ("Therefore it is \\(\\boxed{38}\\) metres.", "38"),
+        ("Answer: \\(\\boxed{\\frac{1}{2}}\\)", "\\frac{1}{2}"),
+        ("The answer to your question is not known.", ""),
+    ],
+)
+def test_the_final_answer_is_found_as_models_write_it(text: str, final: str) -> None:
+    assert final_answer(text) == final
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "same"),
+    [
+        ("30 dollars", "30", True),
+        ("$30.00", "30", True),
+        ("The fence is 38 meters.", "38", True),
+        ("\\(38 \\text{ m}\\)", "38 metres", True),
+        ("20 km/h", "20", True),
+        ("he makes 5 + 3 = 8", "8", False),  # three numbers: nobody knows which
+        ("3 pm", "3 am", False),
+        ("Ann, by 3 years", "Tom, by 3 years", False),
+        ("B2", "C2", False),
+        ("Ann", "ann.", True),
+        ("She had 5 + 79 = 84\n#### 84", "84", True),
+    ],
+)
+def test_answers_are_the_same_whatever_the_unit_or_the_words_before(
+    answer: str, right: str, same: bool
+) -> None:
+    assert same_as([answer], right) == ([0] if same else [])
 
 
 # magpie

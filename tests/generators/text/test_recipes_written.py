@@ -102,7 +102,7 @@ def nemotron(asked: Asked) -> str:
     if asked.wants:
         high = int(hashlib.sha256(asked.text.encode()).hexdigest(), 16) % 5
         scores = {"helpfulness": high, "correctness": 3, "coherence": 4, "complexity": 1}
-        return json.dumps({**scores, "verbosity": 2})
+        return json.dumps({"reason": "No fault.", **scores, "verbosity": 2})
     if asked.says("Make it more exact"):
         return "Revised: " + asked.between("A request:", "Make it more exact")
     return spun(asked)
@@ -150,8 +150,9 @@ def test_pairs_are_kept_only_where_both_orders_agree(tmp_path: Path) -> None:
             first = asked.between("First answer:", "Second answer:")
             second = asked.between("Second answer:", "Which answer")
             if "biased" in asked.between("Somebody asked:", "First answer:"):
-                return json.dumps({"better": "first"})
-            return json.dumps({"better": "first" if len(first) > len(second) else "second"})
+                return json.dumps({"reason": "It stands first.", "better": "first"})
+            longer = "first" if len(first) > len(second) else "second"
+            return json.dumps({"reason": "It is longer.", "better": longer})
         if asked.says("Make it more exact"):
             mark = "biased " if len(asked.text) % 2 else ""
             return mark + asked.between("A request:", "Make it more exact")
@@ -162,6 +163,7 @@ def test_pairs_are_kept_only_where_both_orders_agree(tmp_path: Path) -> None:
         result = check_run("nemotron-pairs", server, tmp_path, 8, models=models)
         judged = [a for a in server.asked if a.wants]
     assert {a.model for a in judged} == {"judge"}
+    assert {a.wants for a in judged} == {("reason", "better")}  # it looks before it decides
     rows = lines(result, "train.jsonl")
     assert len(rows) == 8 and result.rejects["agreed"] > 0
     for row in rows:
@@ -189,7 +191,7 @@ def refusing(script: Any, answers: Any) -> Any:
     """The script, whose answers refuse; a judge who is asked all the same is a fault."""
 
     def other(asked: Asked) -> Any:
-        judge = asked.says("Answer with JSON of") or asked.says("Reply with the score alone")
+        judge = asked.says("Answer with JSON of")
         assert not judge, f"a judge was asked about a refusal: {asked.text}"
         return REFUSAL if answers(asked) else script(asked)
 
@@ -479,7 +481,7 @@ def critic(scores: dict[str, list[int]]) -> Any:
 
     def script(asked: Asked) -> str:
         question = asked.between("Question:", "\n") or asked.text
-        if asked.says("Reply with the score alone"):
+        if asked.says("How good is this answer?"):
             draft = int(asked.between("draft number", "."))
             return f"Score: {scores[question][draft - 1]}"
         if asked.says("Name the two most important faults"):
@@ -510,6 +512,27 @@ def test_critic_stops_at_the_goal_or_the_bound_and_takes_the_best(tmp_path: Path
     assert rows["never"]["improved"] == 3 and rows["alike"]["improved"] == 0
     assert rows["at once"]["rounds"][0]["critique"] is None  # nothing is paid for a good draft
     assert result.rejects == {"good": 1}
+
+
+def test_a_later_round_without_a_score_ends_the_loop_and_a_first_one_drops_the_row(
+    tmp_path: Path,
+) -> None:
+    scores = {"later": [7, 0], "first": [0]}
+    questions = pa.table({"text": list(scores)})
+    script = critic(scores)
+
+    def unclear(asked: Asked) -> str:
+        said: str = script(asked)
+        return "Who can tell?" if said == "Score: 0" else said
+
+    with Scripted(unclear) as server:
+        result = run("critic", server, tmp_path / "o", None, sources={"questions": questions})
+        critics = [a for a in server.asked if a.says("Name the two most important faults")]
+    assert len(critics) == 1
+    assert [(r["output"], len(r["rounds"])) for r in table(result)] == [("draft number 1.", 1)]
+    (lost,) = lines(result, "rejects.jsonl")
+    assert lost["stage"] == "rounds.score"
+    assert lost["rounds"] == [{"draft": "draft number 1.", "answers": True}]  # what was lost
 
 
 # persona

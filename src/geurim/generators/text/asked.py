@@ -301,17 +301,22 @@ class Judge(Asking):
 
     A reply without a clear score drops the row; with `unsure: keep` the value is missing. `compare`
     names two columns; the judge sees them as `first` and `second`, is asked twice with the order
-    swapped, and a winner counts only where both agree (Nemotron-4 340B, section 3).
+    swapped, and a winner counts only where both agree (Nemotron-4 340B, section 3). `reason`: the
+    JSON of attributes or of a comparison begins with a field `reason`, so that the judge looks
+    before it scores; what stands there is in the record and not among the values.
     """
 
     kind: ClassVar[str] = "judge"
-    keys: ClassVar[tuple[str, ...]] = (*ASKING, "scale", "attributes", "compare", "unsure")
+    keys: ClassVar[tuple[str, ...]] = (
+        *ASKING, "scale", "attributes", "compare", "unsure", "reason",
+    )  # fmt: skip
 
     low: float = 1.0
     high: float = 5.0
     attributes: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()  # two columns
     unsure: str = "drop"
+    reason: bool = False
 
     @property
     def type(self) -> pa.DataType:
@@ -340,10 +345,14 @@ class Judge(Asking):
     @property
     def _schema(self) -> dict[str, Json]:
         score = {"type": "integer", "minimum": int(self.low), "maximum": int(self.high)}
+        return self._object(dict.fromkeys(self.attributes, score))
+
+    def _object(self, values: Mapping[str, Json]) -> dict[str, Json]:
+        first: dict[str, Json] = {"reason": {"type": "string"}} if self.reason else {}
         return {
             "type": "object",
-            "properties": dict.fromkeys(self.attributes, score),
-            "required": list(self.attributes),
+            "properties": {**first, **values},
+            "required": [*first, *values],
             "additionalProperties": False,
         }
 
@@ -354,12 +363,7 @@ class Judge(Asking):
         return score
 
     def _compared(self, name: str, scope: Scope) -> Finish:
-        schema = {
-            "type": "object",
-            "properties": {"better": {"type": "string", "enum": ["first", "second", "tie"]}},
-            "required": ["better"],
-            "additionalProperties": False,
-        }
+        schema = self._object({"better": {"type": "string", "enum": ["first", "second", "tie"]}})
         waits = []
         for turn, (one, two) in enumerate((self.compare, self.compare[::-1])):
             row = {**scope.row, "first": scope.row[one], "second": scope.row[two]}
@@ -377,13 +381,15 @@ class Judge(Asking):
     @classmethod
     def parse(cls, node: Node) -> Judge:
         scale, attributes = node.get("scale"), node.get("attributes")
-        compare, unsure = node.get("compare"), node.get("unsure")
+        compare, unsure, reason = node.get("compare"), node.get("unsure"), node.get("reason")
         ends = [n.number() for n in scale.list()] if scale else [1.0, 5.0]
         if len(ends) != 2 or ends[0] >= ends[1]:
             raise (scale or node).error(f"{ends} was given. Give the two ends: [1, 5].")
         two = compare.texts() if compare else ()
         if compare and len(two) != 2:
             raise compare.error(f"{list(two)} was given. Name two columns.")
+        if reason and not (attributes or compare):
+            raise reason.error("a score is read from words: let the prompt ask for the reason.")
         if unsure and unsure.text() not in ("drop", "keep"):
             raise unsure.error(f"{unsure.value!r} was given. Give drop or keep.")
         return cls(
@@ -393,6 +399,7 @@ class Judge(Asking):
             attributes=attributes.texts() if attributes else (),
             compare=two,
             unsure=unsure.text() if unsure else "drop",
+            reason=reason.flag() if reason else False,
         )
 
 
@@ -401,7 +408,8 @@ class Loop(Column):
     """Columns worked out again and again until a condition holds; every round is kept.
 
     Within a round `previous` is the round before it (None in the first one), `round` its number
-    from 1. The value is the list of all rounds.
+    from 1. The value is the list of all rounds. A round after the first that comes to nothing (cut
+    short, without a score, …) ends the loop: what was made before it stands.
     """
 
     kind: ClassVar[str] = "loop"
@@ -436,7 +444,11 @@ class Loop(Column):
                 try:
                     row[inner] = value(inner, column, here)()
                 except Dropped as error:
-                    raise Dropped(f"{name}.{error.stage}", error.reason) from error
+                    if rounds:
+                        return rounds
+                    begun = {n: row[n] for n in self.columns if n in row}
+                    stage = f"{name}.{error.stage}"
+                    raise Dropped(stage, error.reason, {name: [begun]}) from error
             rounds.append({n: row[n] for n in self.columns})
             if self.until.value(row):
                 break

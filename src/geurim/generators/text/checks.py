@@ -28,6 +28,7 @@ from geurim.errors import MissingExtra, SettingError
 from geurim.generators.text.blocks import one_line, shown
 from geurim.generators.text.checking import Check, Unjudged, near_to, no_constant, text_of
 from geurim.generators.text.execution import Parses, PythonRuns, SqlRuns
+from geurim.generators.text.finals import boxed, plain_answer
 from geurim.generators.text.grounding import grounding
 from geurim.generators.text.numerals import last_number, number_of
 from geurim.generators.text.replies import extract_code, parse_list, repair_json
@@ -187,7 +188,7 @@ class ExactAnswer(Check):
         if self.extract == "last_number":
             return last_number(value)
         if self.extract == "boxed":
-            return _boxed(value)
+            return boxed(value)
         return _extracted(value, self.extract)
 
     def _equal(self, found: str, wanted: str) -> bool:
@@ -195,20 +196,8 @@ class ExactAnswer(Check):
             wanted = last_number(wanted) or wanted  # "#### 42", as GSM8K writes it
         one, other = number_of(found), number_of(wanted)
         if one is None or other is None:
-            return _plain_answer(found) == _plain_answer(wanted)
+            return plain_answer(found) == plain_answer(wanted)
         return abs(one - other) <= Fraction(self.tolerance) * abs(other)
-
-
-def _boxed(text: str) -> str | None:
-    start = text.rfind("\\boxed{")
-    if start < 0:
-        return None
-    depth = 0
-    for place in range(start + 6, len(text)):
-        depth += (text[place] == "{") - (text[place] == "}")
-        if depth == 0:
-            return text[start + 7 : place].strip()
-    return None
 
 
 def _extracted(text: str, pattern: str) -> str | None:
@@ -219,12 +208,6 @@ def _extracted(text: str, pattern: str) -> str | None:
             f"Not a regular expression that RE2 takes: {pattern!r} ({one_line(error)})."
         ) from None
     return None if found is None else found["answer"].strip()
-
-
-def _plain_answer(text: str) -> str:
-    text = re.sub(r"\\(?:text|mathrm|mathbf)\{([^{}]*)\}", r"\1", text)
-    text = re.sub(r"\\(?:left|right|,|;|!|\s)", "", text)
-    return re.sub(r"[\s$]", "", text).rstrip(".。").casefold()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,11 +29,11 @@ Finish = Callable[[], Any]
 
 
 class Dropped(Exception):
-    """This row is not kept: the stage that says so, and why."""
+    """This row is not kept: the stage that says so, why, and `values` for the reject to show."""
 
-    def __init__(self, stage: str, reason: str) -> None:
+    def __init__(self, stage: str, reason: str, values: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{stage}: {reason}")
-        self.stage, self.reason = stage, reason
+        self.stage, self.reason, self.values = stage, reason, dict(values or {})
 
 
 @dataclass(frozen=True, kw_only=True)

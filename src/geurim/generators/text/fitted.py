@@ -218,7 +218,8 @@ class FittedText(Fitted):
         return begun
 
     def _reject(self, error: Dropped, row: _Row) -> dict[str, Json]:
-        shown = {n: v for n, v in row.items() if n in self.schema.names}
+        known = {**row, **error.values}
+        shown = {n: v for n, v in known.items() if n in self.schema.names}
         stage = error.stage.lstrip("_")  # of a column that is not among the data
         return {"stage": stage, "reason": error.reason, "row": shown}
 

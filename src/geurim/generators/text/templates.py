@@ -7,7 +7,6 @@ braces in a prompt are plain text.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -18,7 +17,7 @@ from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from geurim.errors import SettingError
-from geurim.generators.text.numerals import number_of
+from geurim.generators.text.finals import final_answer, same_as, vote
 from geurim.generators.text.spec import Node
 
 
@@ -33,20 +32,15 @@ def _environment() -> ImmutableSandboxedEnvironment:
     )
     env.filters["json"] = lambda v: json.dumps(v, ensure_ascii=False)
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
-    env.filters["after"] = _after
+    env.filters["final_answer"] = final_answer
     env.filters["vote"] = vote
-    env.filters["same_as"] = _same_as
+    env.filters["same_as"] = same_as
     env.filters["lines_with"] = _lines_with
+    env.filters["rouge_l"] = _rouge_l
+    env.filters["hangul"] = _hangul
     env.globals.pop("lipsum", None)
     env.filters["turns"] = turns
     return env
-
-
-def _after(text: str, mark: str) -> str:
-    """What follows the last `mark` on its line; nothing where there is none."""
-    _, sign, rest = str(text).rpartition(mark)
-    lines = rest.strip().splitlines() if sign else []
-    return lines[0].strip() if lines else ""
 
 
 def _lines_with(text: str, marks: Sequence[str]) -> str:
@@ -54,33 +48,20 @@ def _lines_with(text: str, marks: Sequence[str]) -> str:
     return "\n".join(x for x in str(text).splitlines() if x.lstrip().startswith(tuple(marks)))
 
 
-def _plain(answer: str) -> Any:
-    """An answer as it is compared: a number's value, else text without spaces, case and marks."""
-    text = str(answer).rpartition("####")[2]  # GSM8K marks the final answer so
-    text = re.sub(r"[\s$*`]", "", text).rstrip(".。").casefold()
-    number = number_of(text)
-    return text if number is None else number
+def _rouge_l(text: str, other: str) -> float:
+    """How much of two texts is the same in the same order, 0 to 1: see `curate.novelty`."""
+    from geurim.curate.novelty import rouge_l
+
+    return rouge_l(str(text), str(other))
 
 
-def _same_as(answers: Sequence[str], right: str) -> list[int]:
-    """The places of the answers that equal `right`."""
-    return [i for i, answer in enumerate(answers) if _plain(answer) == _plain(right)]
+def _hangul(text: str) -> float:
+    """The share of Hangul among the letters of a text; 0 where it has none."""
+    import pyarrow as pa
 
+    from geurim.curate.language import hangul_shares
 
-def vote(answers: Sequence[str]) -> dict[str, Any]:
-    """The answer that most of `answers` agree on, by number or text, and how many do.
-
-    Empty answers have no vote. `answer` is the first of those that agree, and "" where two
-    different answers have as many votes, or nobody has one (self-consistency, Wang et al. 2022).
-    """
-    groups: dict[Any, list[str]] = {}
-    for answer in answers:
-        if (plain := _plain(answer)) != "":
-            groups.setdefault(plain, []).append(str(answer))
-    ranked = sorted(groups.values(), key=len, reverse=True)
-    if not ranked or (len(ranked) > 1 and len(ranked[1]) == len(ranked[0])):
-        return {"answer": "", "votes": len(ranked[0]) if ranked else 0, "of": len(answers)}
-    return {"answer": ranked[0][0], "votes": len(ranked[0]), "of": len(answers)}
+    return float(hangul_shares(pa.array([str(text)], pa.string()))[0][0])
 
 
 def turns(exchanges: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
