@@ -12,7 +12,7 @@ from geurim.errors import SettingError
 from geurim.verify import Report, verify
 from geurim.verify.gate import PRESETS, gate, github, load_gate
 
-TABLES = [people(800, np.random.default_rng(s)) for s in (1, 2, 3)]
+TABLES = [people(1500, np.random.default_rng(s)) for s in (1, 2, 3)]
 
 
 @pytest.fixture(scope="module")
