@@ -9,8 +9,8 @@ from geurim.collapse import Collapse, ShareSearch, holds
 from geurim.contract import Finding
 from geurim.generations import Generation
 from geurim.html import card, esc, legend, lines, number, percent
+from geurim.verify.cards import tag
 from geurim.verify.collapsing import MEASURES, title_of
-from geurim.verify.page import tag
 from geurim.verify.report import clean
 
 _MEANING = {

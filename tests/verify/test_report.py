@@ -299,3 +299,11 @@ def test_documented_tolerances_are_the_ones_used():
     table = {r[1].strip(" `"): (float(r[4]), float(r[5])) for r in rows if len(r) == 7}
     assert table == dict(TOLERANCES)
     assert all(f"`{m.name}`" in text for m in MEASURES)
+
+
+def test_every_check_has_its_place_on_the_page():
+    folder = Path(importlib.import_module("geurim.verify.page").__file__).parent
+    drawn = "".join((folder / name).read_text("utf-8") for name in ("page.py", "cards.py"))
+    elsewhere = ("text_", "sequence_", "collapse_", "review_", "names_survive")
+    names = [n for n in TOLERANCES if not n.startswith(elsewhere)]
+    assert not [n for n in names if f'"{n}"' not in drawn]

@@ -75,7 +75,7 @@ class SideBySide:
         write_text(Path(path), json.dumps(self.to_json(), ensure_ascii=False, indent=1))
 
     def _top(self) -> str:
-        from geurim.verify.page import tag
+        from geurim.verify.cards import tag
 
         rows = next(iter(self.reports.values())).rows
         head, *lines = self.summary()
@@ -95,7 +95,7 @@ class SideBySide:
         return f'<div class="card">{html.table(["check", *self.reports], rows)}</div>'
 
     def _cell(self, name: str, finding: str) -> str:
-        from geurim.verify.page import tag
+        from geurim.verify.cards import tag
 
         verdict, furthest, own = self.cell(name, finding)
         if not own:

@@ -52,7 +52,11 @@ def _told(findings: list[Finding]) -> Iterator[str]:
         key=lambda f: -ORDER.index(f.verdict),
     )
     if not told:
-        yield "Nothing that deserves a closer look was found."
+        judged = any(f.verdict == "pass" for f in findings)
+        if judged:
+            yield "Nothing that deserves a closer look was found."
+        else:
+            yield "\n".join(f"- {_plain(sentence(f))}" for f in findings[:SHOWN])
         return
     lines = [
         f"- **{WORDS[f.verdict]}** (`{f.name}` {number(f.value)}, "

@@ -7,16 +7,17 @@ hold. Sizes are bounded: the worst 40 columns are plotted, the worst 400 finding
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from geurim import html
 from geurim.contract import Finding, Json, Lineage, Verdict
-from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number, percent
+from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number
+from geurim.verify.cards import columns_card, dots, named, ranked, tag, themed, words
+from geurim.verify.markdown import LIMIT
 from geurim.verify.prose import page as prose
-from geurim.verify.report import WORDS, Report, clean, tally
-from geurim.verify.verdict import ORDER
+from geurim.verify.report import Report, clean, tally
 from geurim.verify.words import AXES
 
 PLOTS = 40
@@ -52,12 +53,6 @@ def _headings(report: Report) -> Mapping[str, tuple[str, str]]:
     return prose.HEADINGS if report.kind == "text" else HEADINGS
 
 
-def tag(verdict: Verdict) -> str:
-    """A verdict in words and colour; the words alone tell it too."""
-    sign = {"pass": "✓", "warn": "!", "fail": "✗", "info": "–"}[verdict]
-    return f'<span class="tag {verdict}">{sign} {WORDS[verdict]}</span>'
-
-
 def _top(report: Report) -> str:
     rows, headings = report.rows, _headings(report)
     counts = (
@@ -81,6 +76,7 @@ def _top(report: Report) -> str:
         "and also on real rows held out. The second figure shows how far apart honest rows are "
         "by luck alone; synthetic rows cannot be expected to do better. The range in brackets is "
         "where the figure would probably lie if other rows had been drawn (95 of 100 times).</p>"
+        f'<p class="small dim">{LIMIT}</p>'
     )
 
 
@@ -88,59 +84,30 @@ def _section(report: Report, question: str) -> str:
     own = [f for f in report.findings if f.question == question]
     title, meaning = _headings(report)[question]
     if report.kind == "text":
-        parts = prose.section(question, own, _words)
+        parts = prose.section(question, own, words)
     else:
         parts = SECTIONS[question](own) if question in SECTIONS else []
+        parts += themed(question, own)
     return (
         f"<h2>{title} {tag(report.verdicts[question])}</h2><p>{meaning}</p>"
         f'<div class="grid">{"".join(parts)}</div>'
     )
 
 
-def _named(findings: Sequence[Finding], *names: str) -> list[Finding]:
-    return [f for f in findings if f.name in names]
-
-
-def _ranked(findings: Sequence[Finding]) -> list[Finding]:
-    """The worst first: by verdict, then by how far the value is beyond its reference."""
-
-    def key(f: Finding) -> tuple[int, float]:
-        far = f.value - (f.reference or 0.0)
-        far = abs(far) if f.name.startswith("tail") else far
-        return -ORDER.index(f.verdict), -(far if np.isfinite(far) else 0.0)
-
-    return sorted(findings, key=key)
-
-
-def _words(finding: Finding) -> str:
-    return f"<p class='small'>{tag(finding.verdict)} {esc(finding.text)}</p>"
-
-
-def _dots(findings: Sequence[Finding], axis: Callable[[float], str] = percent) -> str:
-    if not any(f.value or f.reference for f in findings):
-        return ""
-    rows = [
-        (", ".join(f.columns) or f.name, f.low, f.value, f.high, f.reference, f.verdict)
-        for f in findings
-    ]
-    key = '<p class="small dim">Dot: synthetic, with its range. Grey diamond: real rows held out.'
-    return intervals(rows, axis=axis) + key + "</p>"
-
-
 def _faithful(findings: list[Finding]) -> list[str]:
-    out = [_c2st(f) for f in _named(findings, "c2st_auc")]
+    out = [_c2st(f) for f in named(findings, "c2st_auc")]
     out += _pairs(findings)
-    lost = _ranked(_named(findings, "missing_gap"))
+    lost = ranked(named(findings, "missing_gap"))
     some = [f for f in lost if f.value > 0 or f.details.get("training")][:20]
-    words = (
+    told = (
         f"<p>Gap of the share of missing values: {esc(tally(lost))}.</p>"
         if lost
         else "<p>Nothing was looked at.</p>"
     )
     if lost and not some:
-        words += "<p class='small dim'>No column misses a value, real or synthetic.</p>"
-    out.append(card("Missing values", _dots(some) if some else "", words))
-    columns = _ranked(_named(findings, "column_ks", "column_tv"))
+        told += "<p class='small dim'>No column misses a value, real or synthetic.</p>"
+    out.append(card("Missing values", dots(some) if some else "", told))
+    columns = ranked(named(findings, "column_ks", "column_tv"))
     head = html.legend("real", "synthetic")
     if len(columns) > PLOTS:
         head += (
@@ -168,7 +135,7 @@ def _column(finding: Finding) -> str:
         labels = [*details["labels"], f"{details['pooled']:,} others", "not in real", "missing"]
         kept = [i for i in range(len(labels)) if any(s[i] for s in series.values())]
         plot = bars([labels[i] for i in kept], {k: [s[i] for i in kept] for k, s in series.items()})
-    return card(finding.columns[0], plot, _words(finding))
+    return card(finding.columns[0], plot, words(finding))
 
 
 def _axis(details: Json) -> Callable[[float], str]:
@@ -181,16 +148,16 @@ def _axis(details: Json) -> Callable[[float], str]:
 
 
 def _pairs(findings: list[Finding]) -> list[str]:
-    whole = _named(findings, "pair_distance")
-    worst = _named(findings, "pair_association")
+    whole = named(findings, "pair_distance")
+    worst = named(findings, "pair_association")
     out = []
     drawn = [f for f in worst if "training" in f.details]
     if drawn:
         out += _maps(drawn[0].details)
     if whole:
-        words = "".join(_words(f) for f in whole)
-        dots = _dots(worst, number) if worst else ""
-        out.append(card("Pairs whose dependence differs most", dots, words))
+        told = "".join(words(f) for f in whole)
+        plot = dots(worst, number) if worst else ""
+        out.append(card("Pairs whose dependence differs most", plot, told))
     return out
 
 
@@ -209,17 +176,17 @@ def _maps(details: Json) -> list[str]:
         if len(names) > MAPPED
         else ""
     )
-    words = "<p class='small'>{} Dark: one column tells much of the other.{}</p>"
+    told = "<p class='small'>{} Dark: one column tells much of the other.{}</p>"
     return [
         card(
             "Dependence of pairs: real",
             heatmap(chosen, real.tolist()),
-            words.format("Among the real rows.", some),
+            told.format("Among the real rows.", some),
         ),
         card(
             "Dependence of pairs: synthetic",
             heatmap(chosen, made.tolist()),
-            words.format("Among the synthetic rows; it should look the same.", some),
+            told.format("Among the synthetic rows; it should look the same.", some),
         ),
         card(
             "Difference",
@@ -232,7 +199,7 @@ def _maps(details: Json) -> list[str]:
 
 def _c2st(finding: Finding) -> str:
     if "scores" not in finding.details:
-        return card("Can a machine tell them apart?", _words(finding))
+        return card("Can a machine tell them apart?", words(finding))
     scores, roc = finding.details["scores"], finding.details["roc"]
     plots = (
         '<div class="grid"><div>'
@@ -256,7 +223,7 @@ def _c2st(finding: Finding) -> str:
     return card(
         "Can a machine tell them apart?",
         plots,
-        _words(finding),
+        words(finding),
         f"<p class='small'>What gives them away:</p><ul class='small'>{told}</ul>" if told else "",
         wide=True,
     )
@@ -264,10 +231,10 @@ def _c2st(finding: Finding) -> str:
 
 def _useful(findings: list[Finding]) -> list[str]:
     out = []
-    for finding in _named(findings, "tstr_gap"):
+    for finding in named(findings, "tstr_gap"):
         d = finding.details
         if not d:
-            out.append(card("Training on synthetic rows", _words(finding)))
+            out.append(card("Training on synthetic rows", words(finding)))
             continue
         low, high = d["interval"]
         plot = intervals(
@@ -276,16 +243,16 @@ def _useful(findings: list[Finding]) -> list[str]:
                 ("trained on synthetic", low, d["synthetic"], high, None, finding.verdict),
             ]
         )
-        words = f"<p class='small dim'>{esc(d['metric'])}; higher is better, 1 is perfect.</p>"
+        scale = f"<p class='small dim'>{esc(d['metric'])}; higher is better, 1 is perfect.</p>"
         out.append(
-            card(f"Predicting {finding.columns[0]} of real rows", plot, words, _words(finding))
+            card(f"Predicting {finding.columns[0]} of real rows", plot, scale, words(finding))
         )
     return out
 
 
 def _private(findings: list[Finding]) -> list[str]:
     out = []
-    for finding in _named(findings, "dcr_share"):
+    for finding in named(findings, "dcr_share"):
         plot = ""
         if "edges" in finding.details:
             d = finding.details
@@ -295,24 +262,24 @@ def _private(findings: list[Finding]) -> list[str]:
                 + "<p class='small dim'>Distance of each row to the nearest training row. "
                 "Synthetic rows that pile up at 0 are near-copies.</p>"
             )
-        out.append(card("Distance to the nearest training row", plot, _words(finding)))
-    for finding in _named(findings, "exact_copies"):
+        out.append(card("Distance to the nearest training row", plot, words(finding)))
+    for finding in named(findings, "exact_copies"):
         shares = [finding.reference or 0.0, finding.value]
         plot = bars(["real rows held out", "synthetic rows"], {"copies": shares})
-        out.append(card("Exact copies of training rows", plot, _words(finding)))
+        out.append(card("Exact copies of training rows", plot, words(finding)))
     for name, title in (
         ("personal_survives", "Real values that come out again"),
         ("personal_found", "Personal data where there was none"),
     ):
-        found = _ranked(_named(findings, name))
+        found = ranked(named(findings, name))
         if found:
-            out.append(_columns_card(title, found))
+            out.append(columns_card(title, found))
     return out
 
 
 def _rare(findings: list[Finding]) -> list[str]:
     out = []
-    for finding in _named(findings, "rare_categories"):
+    for finding in named(findings, "rare_categories"):
         plot, lost = "", ""
         if finding.count:
             shares = [finding.reference or 0.0, finding.value]
@@ -320,28 +287,17 @@ def _rare(findings: list[Finding]) -> list[str]:
             names = finding.details["lost"]
             listed = ", ".join(f"{html.short(c)} = {html.short(v)}" for c, v in names[:12])
             lost = f"<p class='small'>Lost: {listed}</p>" if listed else ""
-        out.append(card("Rare categories that come back", plot, _words(finding), lost))
+        out.append(card("Rare categories that come back", plot, words(finding), lost))
     for name, title in (
         ("tail_low", "Low extremes: below the 1st percentile"),
         ("tail_high", "High extremes: above the 99th percentile"),
         ("invented_categories", "Categories that the real rows do not have"),
         ("out_of_range", "Values outside the real range"),
     ):
-        found = _ranked(_named(findings, name))
+        found = ranked(named(findings, name))
         if found:
-            out.append(_columns_card(title, found))
+            out.append(columns_card(title, found))
     return out
-
-
-def _columns_card(title: str, ranked: list[Finding]) -> str:
-    """Columns of one check, the worst first, and the worst in words; one line if all are at 0."""
-    words = f"<p class='small dim'>Columns: {esc(tally(ranked))}.</p>"
-    if not any(f.value or f.reference for f in ranked):
-        return card(title, f"<p class='small'>{tag(ranked[0].verdict)} None was found.</p>", words)
-    column = (
-        f"<p class='small'>The most different is <b>{html.short(ranked[0].columns[0], 60)}</b>.</p>"
-    )
-    return card(title, _dots(ranked[:20]), words, column, _words(ranked[0]))
 
 
 SECTIONS: dict[str, Callable[[list[Finding]], list[str]]] = {
@@ -353,7 +309,7 @@ SECTIONS: dict[str, Callable[[list[Finding]], list[str]]] = {
 
 
 def _all_findings(report: Report) -> str:
-    ranked = _ranked(report.findings)
+    listed = ranked(report.findings)
     rows = [
         [
             tag(f.verdict),
@@ -365,12 +321,12 @@ def _all_findings(report: Report) -> str:
             number(float(f.count)),
             esc(f.text[:300]),
         ]
-        for f in ranked[:LISTED]
+        for f in listed[:LISTED]
     ]
     head = ["verdict", "check", "column", "value", "range (95%)", "held out", "count", "in words"]
     rest = (
-        f"<p>The worst {LISTED} of {len(ranked):,} findings; the JSON report has all.</p>"
-        if len(ranked) > LISTED
+        f"<p>The worst {LISTED} of {len(listed):,} findings; the JSON report has all.</p>"
+        if len(listed) > LISTED
         else ""
     )
     return (

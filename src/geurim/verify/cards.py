@@ -1,0 +1,180 @@
+"""Cards of the report's page: the checks that need no picture of their own, by theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from geurim import html
+from geurim.contract import Finding, Verdict
+from geurim.html import bars, card, esc, intervals, lines, percent
+from geurim.verify.report import WORDS, tally
+from geurim.verify.verdict import ORDER
+
+Themes = tuple[tuple[str, tuple[str, ...]], ...]
+
+THEMES: Mapping[str, Themes] = {
+    "faithful": (
+        ("Three columns at once", ("triple_dependence",)),
+        ("What is missing together", ("missing_pattern", "missing_dependence")),
+        ("Dates and times", ("date_hour", "date_weekday", "date_month", "date_gap")),
+        ("Rules that hold in every real row", ("broken_rules",)),
+        ("Rows that repeat", ("duplicate_rows",)),
+        ("How numbers end", ("number_digits",)),
+        ("How long strings are", ("string_length",)),
+    ),
+    "useful": (
+        ("Other models", ("tstr_linear", "tstr_neighbours")),
+        ("Choosing a model, and what matters to it", ("model_choice", "importance_gap")),
+        ("Real and synthetic rows together", ("augmented_gap",)),
+        ("Answers to queries", ("query_error",)),
+    ),
+    "private": (
+        ("Near copies", ("nndr", "near_copies")),
+        (
+            "Attacks: what someone who sees the rows can find out",
+            ("singling_out_one", "singling_out_several", "linkability", "inference"),
+        ),
+        (
+            "Who was among the real rows?",
+            (
+                "membership_distance",
+                "membership_density",
+                "membership_distance_tpr",
+                "membership_density_tpr",
+            ),
+        ),
+        ("Rare combinations that come back", ("unique_combinations",)),
+        ("Planted canaries", ("canaries", "canary_marks")),
+        ("Privacy budget", ("privacy_budget",)),
+    ),
+    "fair": (
+        ("How large the groups are", ("group_share",)),
+        ("How the outcome differs", ("outcome_gap",)),
+        ("Errors of a model by group", ("odds_gap",)),
+    ),
+    "rare": (
+        ("The rarer classes of the target", ("minority_share",)),
+        ("Categories that are lost", ("lost_categories",)),
+        ("Combinations that are lost, or new", ("lost_combinations", "new_combinations")),
+        ("The shape of the tails", ("tail_shape",)),
+        (
+            "Regions: what is reached, and what is made up",
+            (
+                "precision",
+                "recall",
+                "alpha_precision",
+                "beta_recall",
+                "authenticity",
+                "small_clusters",
+            ),
+        ),
+    ),
+}
+"""Question -> the cards it has beside its plots, each with its findings."""
+
+
+def themed(question: str, findings: Sequence[Finding]) -> list[str]:
+    """A card a theme, of those that the report has findings on."""
+    out = []
+    for title, names in THEMES.get(question, ()):
+        found = ranked(named(findings, *names))
+        if found:
+            out.append(_themed(title, found))
+    return out
+
+
+def _themed(title: str, found: list[Finding]) -> str:
+    if len(found) > 1 and len({f.name for f in found}) == 1:
+        return columns_card(title, found)
+    plot = "".join(_roc(found)) or (dots(found) if len(found) > 1 else _groups(found[0]))
+    return card(title, plot, *(words(f) for f in found))
+
+
+def _roc(found: list[Finding]) -> list[str]:
+    """The curve of each attack that has one: training rows found, by false alarms."""
+    curves = {f.name.replace("_", " "): f.details for f in found if "roc" in f.details}
+    if not curves:
+        return []
+    across = next(iter(curves.values()))["false_alarms"]
+    series = {n: d["roc"] for n, d in curves.items() if len(d["roc"]) == len(across)}
+    return [
+        lines(
+            list(across),
+            series,
+            across="rows never seen, wrongly suspected",
+            up="training rows found",
+            diagonal=True,
+        ),
+        html.legend(*series),
+    ]
+
+
+def _groups(finding: Finding) -> str:
+    """The rates of each group, real and synthetic, where the finding tells them."""
+    told = finding.details.get("groups")
+    kept = [
+        g for g in told or () if g.get("training") is not None and g.get("synthetic") is not None
+    ]
+    if not kept:
+        return ""
+    shares = {"real": "training", "synthetic": "synthetic"}
+    plot = bars(
+        [str(g["group"]) for g in kept[:12]],
+        {name: [float(g[key]) for g in kept[:12]] for name, key in shares.items()},
+    )
+    return plot + html.legend(*shares)
+
+
+def tag(verdict: Verdict) -> str:
+    """A verdict in words and colour; the words alone tell it too."""
+    sign = {"pass": "✓", "warn": "!", "fail": "✗", "info": "–"}[verdict]
+    return f'<span class="tag {verdict}">{sign} {WORDS[verdict]}</span>'
+
+
+def named(findings: Sequence[Finding], *names: str) -> list[Finding]:
+    return [f for f in findings if f.name in names]
+
+
+def ranked(findings: Sequence[Finding]) -> list[Finding]:
+    """The worst first: by verdict, then by how far the value is beyond its reference."""
+
+    def key(f: Finding) -> tuple[int, float]:
+        far = f.value - (f.reference or 0.0)
+        far = abs(far) if f.name.startswith("tail") else far
+        return -ORDER.index(f.verdict), -(far if np.isfinite(far) else 0.0)
+
+    return sorted(findings, key=key)
+
+
+def words(finding: Finding) -> str:
+    return f"<p class='small'>{tag(finding.verdict)} {esc(finding.text)}</p>"
+
+
+def dots(findings: Sequence[Finding], axis: Callable[[float], str] = percent) -> str:
+    if not any(abs(f.value) > 0 or f.reference for f in findings):
+        return ""
+    several = len({f.name for f in findings}) > 1
+
+    def label(f: Finding) -> str:
+        return f.name.replace("_", " ") if several or not f.columns else ", ".join(f.columns)
+
+    rows = [
+        (label(f), f.low, f.value, f.high, f.reference, f.verdict)
+        for f in findings
+        if f.value == f.value
+    ]
+    key = '<p class="small dim">Dot: synthetic, with its range. Grey diamond: real rows held out.'
+    return intervals(rows, axis=axis) + key + "</p>"
+
+
+def columns_card(title: str, found: list[Finding]) -> str:
+    """Columns of one check, the worst first, and the worst in words; one line if all are at 0."""
+    counted = f"<p class='small dim'>Columns: {esc(tally(found))}.</p>"
+    if not any(f.value or f.reference for f in found):
+        return card(title, f"<p class='small'>{tag(found[0].verdict)} None was found.</p>", counted)
+    column = (
+        f"<p class='small'>The most different is <b>{html.short(found[0].columns[0], 60)}</b>.</p>"
+    )
+    return card(title, dots(found[:20]), counted, column, words(found[0]))
