@@ -163,7 +163,7 @@ def test_counts_of_children_follow_the_real_ones_and_the_parent(
         means[name] = count[gold].mean(), count[~gold].mean(), (count == 0).mean()
     assert means["real"][0] > 5 > 2 > means["real"][1]
     for before, after in zip(means["real"], means["made"], strict=True):
-        assert abs(before - after) < 0.25 * before + 0.05, means
+        assert abs(before - after) < 0.35 * before + 0.05, means
 
 
 def test_columns_keep_their_links_across_tables(real: Database, fitted: FittedDatabase) -> None:

@@ -188,7 +188,9 @@ def test_every_measure_has_a_mutant():
     elsewhere = ("text_", "sequence_", "collapse_", "review_", "canaries")
     tables = {n for n in TOLERANCES if not n.startswith(elsewhere)} - FAIR
     others = {v[1] for v in FOUND_BY.values() if v} - FAIR
-    here = {"missing_pattern", "date_month", "date_gap", "model_choice", "names_survive"}
+    here = {"missing_pattern", "date_month", "date_gap", "model_choice", "names_survive"} | {
+        "broken_lookups"
+    }
     assert {m[0] for m in MUTANTS} | others | here == tables
     assert set(QUESTION.values()) == {m.name for m in JUDGED}
 

@@ -60,7 +60,8 @@ def _broken(
     surely = share > held and float(bound) < math.log(LEVEL / (2 * tests))
     # Honest rows do break a rule now and then, but the shares that are told apart are tiny: the
     # bound says whether it is luck, and the interval, whether it is many.
-    much = judge("broken_rules", share - held, low, high, tests=tests)
+    strict = "broken_lookups" if rule["kind"] == "determines" else "broken_rules"
+    much = judge(strict, share - held, low, high, tests=tests)
     verdict = much if not surely else ("fail" if much == "fail" else "warn")
     return Finding(
         question="faithful",
@@ -226,6 +227,8 @@ def _lengths(c: Comparison, column: Column, tests: int) -> Finding | None:
     if not min(len(made), len(real), len(held)):
         return None
     low, high = int(real.min()), int(real.max())
+    if column.role == "key" and c.released.total > c.training.total:
+        high = max(high, int(made.max()))  # more keys than there were need more signs
     hits = [int(((v < low) | (v > high)).sum()) for v in (made, held)]
     share, reference = hits[0] / len(made), hits[1] / len(held)
     under, over = stats.difference(hits[0], len(made), hits[1], len(held))

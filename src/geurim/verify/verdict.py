@@ -60,6 +60,7 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "date_month": (0.05, 0.15),
     "date_gap": (0.05, 0.15),
     "broken_rules": (0.001, 0.01),
+    "broken_lookups": (0.02, 0.15),
     "duplicate_rows": (0.01, 0.05),
     "number_digits": (0.05, 0.15),
     "string_length": (0.02, 0.10),

@@ -614,7 +614,7 @@ def magpie(asked: Asked) -> Said:
         kind = kinds[asked.number % 5]
         return kind if kind == "hi" else f"Tell me {kind} {wish(asked.number)}"
     if "quality" in asked.wants:
-        return {"quality": 1 if "poor" in asked.text else 4, "difficulty": 2}
+        return {"reason": "So.", "quality": 1 if "poor" in asked.text else 4, "difficulty": 2}
     return f"Here it is: {words(asked.text, 20)}."
 
 
@@ -634,7 +634,11 @@ def test_magpie_takes_another_template_and_a_wanted_difficulty(tmp_path: Path) -
             assert asked.text == "<user>\n\n"
             return f"Tell me {wish(asked.number)}"
         if "quality" in asked.wants:
-            return {"quality": 5, "difficulty": 1 + int(word(asked.text)[1:], 16) % 5}
+            return {
+                "reason": "So.",
+                "quality": 5,
+                "difficulty": 1 + int(word(asked.text)[1:], 16) % 5,
+            }
         return f"Here it is: {words(asked.text, 20)}."
 
     rows, rejects, *_ = made(
