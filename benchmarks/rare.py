@@ -10,8 +10,8 @@ a share is thinned to it: rare rows are taken away from the training folds, and 
 judged are weighted down to it, so that few rare rows do not make the measure noisy as well. The
 measure is average precision; each method is compared with no change on the same folds. The peers
 (SDV's copula, TVAE and CTGAN; MOSTLY AI; each in an environment of its own, whose Python is given)
-learn the rare rows alone, at their default settings, and give as many as are missing: learned from
-the whole table they take a hundred times longer, and have a class of one in a thousand to find.
+learn the rare rows alone, at their default settings, and give as many as are missing: a class of one
+in a thousand need not be found then, and a fit takes seconds.
 """
 
 import argparse
@@ -312,7 +312,7 @@ def verdicts(results: dict[str, Any], learner: str, method: str) -> str:
 
 def page(results: dict[str, Any]) -> str:
     out = ["# Rare classes: does raising them to one half help?", "", "Written by `rare.py`."]
-    out += ["", *(__doc__ or "").strip().splitlines()[4:], ""]
+    out += ["", *(__doc__ or "").strip().splitlines()[5:], ""]
     for learner in LEARNERS:
         seen = [list(row["scores"][learner]) for row in results.values()]
         methods = max(seen, key=len)
