@@ -10,8 +10,8 @@ a share is thinned to it: rare rows are taken away from the training folds, and 
 judged are weighted down to it, so that few rare rows do not make the measure noisy as well. The
 measure is average precision; each method is compared with no change on the same folds. The peers
 (SDV's copula, TVAE and CTGAN; MOSTLY AI; each in an environment of its own, whose Python is given)
-learn the rare rows alone, at their default settings, and give as many as are missing: a class of one
-in a thousand need not be found then, and a fit takes seconds.
+learn the rare rows alone, at their default settings, and give as many as are missing: a class of
+one in a thousand need not be found then, and a fit takes seconds.
 """
 
 import argparse
