@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from geurim.errors import GeurimError, NotFound, SettingError, TargetExists
+from geurim.language import LANGUAGES
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -273,6 +274,13 @@ limit_option = click.option(
 )
 generator_option = click.option(
     "--generator", default="trees", show_default=True, help="One of `geurim generators`, or auto."
+)
+lang_option = click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="The language of the page.",
 )
 target_option = click.option(
     "--target", metavar="COLUMN", help="The column that someone would predict."

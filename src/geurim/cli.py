@@ -25,6 +25,7 @@ from geurim.arguments import (
     fair_option,
     generator_option,
     input_options,
+    lang_option,
     limit_option,
     need_option,
     overwrite_option,
@@ -425,6 +426,7 @@ def impute(
 @limit_option
 @constraint_option
 @fair_option
+@lang_option
 @synthetic_option
 @seed_option
 @edge_option
@@ -453,6 +455,7 @@ def generate(
     constraints: tuple[str, ...],
     fair: str | None,
     synthetic_training: Policy,
+    lang: str,
     seed: int | None,
     edge_cases: float,
     workers: int,
@@ -479,7 +482,7 @@ def generate(
         raise click.UsageError("Give DATA or --profile, one of the two.")
     if is_whole(data, table, query, rows):
         unknown = ["target", "generator", "edge_cases", "workers", "entity", "time"]
-        unknown += ["constraints", "fair", "needed", "time_limit", "synthetic_training"]
+        unknown += ["constraints", "fair", "needed", "time_limit", "synthetic_training", "lang"]
         refuse(ctx, unknown, "for a whole database")
         ctx.exit(
             generate_database(
@@ -499,7 +502,7 @@ def generate(
         raise click.UsageError("Missing option '--rows': how many rows of the table.")
     if profile is not None:
         unread = ["table", "query", "schema", "target", "entity", "time"]
-        unread += ["constraints", "fair", "needed", "synthetic_training"]
+        unread += ["constraints", "fair", "needed", "synthetic_training", "lang"]
         refuse(ctx, unread, "with --profile, which reads no data")
         _generate_from_profile(
             ctx.obj,
@@ -516,6 +519,7 @@ def generate(
     refuse(ctx, ["edge_cases"], "with DATA: use geurim fit, then geurim sample")
     if entity or time:
         unknown = ["target", "constraints", "fair", "needed", "time_limit", "synthetic_training"]
+        unknown += ["lang"]
         refuse(ctx, unknown, "with series: leave it out")
         source = geurim.read(data, table=table, query=query, schema=schema)
         ctx.exit(
@@ -538,6 +542,7 @@ def generate(
             list(constraints),
             fair,
             synthetic_training,
+            lang,
         )
     )
 
@@ -604,6 +609,7 @@ def _generate_from_data(
     constraints: list[str],
     fair: str | None,
     synthetic_training: Policy,
+    lang: str,
 ) -> int:
     from geurim.pipeline import check_folder
 
@@ -626,6 +632,7 @@ def _generate_from_data(
             seed=seed,
             workers=workers,
             synthetic_training=synthetic_training,
+            lang=lang,
             overwrite=overwrite,
             progress=progress,
         )

@@ -12,6 +12,7 @@ from geurim.arguments import (
     Run,
     check_free,
     common,
+    lang_option,
     overwrite_option,
     parse_rows,
     refuse,
@@ -57,6 +58,7 @@ verify_seed_option = click.option(
 )
 @click.option("--against", metavar="DATA", help="For text: a benchmark that must not be in it.")
 @click.option("-o", "--output", metavar="HTML", help="Save the report as a page to read.")
+@lang_option
 @click.option("--json", "json_output", metavar="JSON", help="Save the findings for a program.")
 @click.option("--card", metavar="MD", help="Save a data card: the README beside the rows.")
 @click.option("--croissant", metavar="JSON", help="Save Croissant metadata of SYNTHETIC, a file.")
@@ -84,6 +86,7 @@ def verify(
     columns: tuple[str, ...],
     against: str,
     output: str,
+    lang: str,
     json_output: str,
     card: str,
     croissant: str,
@@ -104,6 +107,7 @@ def verify(
       geurim verify out.parquet --real people.csv --target income --sensitive sex --sensitive race
       geurim verify out.parquet --real people.csv --gate gate.toml --json report.json
       geurim verify out.parquet --real train.csv --holdout test.csv --gate release --github
+      geurim verify out.parquet --real people.csv -o report.html --lang ko
       geurim verify out --real reviews.csv -o report.html
       geurim verify rows.jsonl --text question --text answer --against gsm8k.jsonl -o report.html
     """
@@ -118,7 +122,8 @@ def verify(
         encoding(_file(synthetic))  # refused now, and not after the work
     with run.bars() as progress:
         if columns or Path(_file(synthetic)).is_dir():
-            refuse(ctx, ["table", "real_table", "holdout_table", "schema", "sensitive"], "for text")
+            others = ["table", "real_table", "holdout_table", "schema", "sensitive", "lang"]
+            refuse(ctx, others, "for text")
             report = _verify_text(
                 synthetic, real, holdout, target, columns, against, seed, progress
             )
@@ -137,18 +142,18 @@ def verify(
                 seed=seed,
                 progress=progress,
             )
-        _save(report, synthetic, files)
+        _save(report, synthetic, files, lang)
     show_report(run, report)
     for path in filter(None, files.values()):
         run.say(f"Wrote {path}")
     _end(ctx, report, limits, github)
 
 
-def _save(report: Report, synthetic: str, files: dict[str, str]) -> None:
+def _save(report: Report, synthetic: str, files: dict[str, str], lang: str) -> None:
     from geurim.croissant import croissant, save_croissant
 
     if files["html"]:
-        report.save_html(files["html"])
+        report.save_html(files["html"], lang)
     if files["json"]:
         report.save_json(files["json"])
     if files["card"]:

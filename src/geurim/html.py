@@ -91,10 +91,10 @@ def percent(share: float | None) -> str:
     return "<0.01%" if 0 < part < 0.005 else f"{share * 100:.{places}f}%"
 
 
-def page(title: str, body: str) -> str:
+def page(title: str, body: str, lang: str = "en") -> str:
     """The whole page. `title` is escaped here; `body` is HTML whose data are already escaped."""
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{esc(lang)}"><head><meta charset="utf-8">'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -140,6 +140,7 @@ def run(
     holdout: float = 0.2,
     workers: int = 1,
     synthetic_training: Policy = "warn",
+    lang: str = "en",
     overwrite: bool = False,
     progress: Progress = quiet,
 ) -> Result:
@@ -150,21 +151,23 @@ def run(
     would predict. `constraints`: what rows must keep, as in `geurim.fit`; the report says how many
     rows break each. `fair`: a sensitive column, an outcome, and by how much to break their link
     (geurim.fairness); what that came to and cost is in the report. `synthetic_training`: as in
-    `geurim.fit`. The folder appears complete or
-    not at all; one that exists is refused, unless `overwrite` and it holds nothing but an earlier
-    run. Raises TargetExists, DataError, SettingError.
+    `geurim.fit`. `lang`: the language of the page, "en" or "ko". The folder appears complete or not
+    at all; one that exists is refused, unless `overwrite` and it holds nothing but an earlier run.
+    Raises TargetExists, DataError, SettingError.
     """
     from geurim.analyze import analyze, save_profile
     from geurim.constraints import findings, how_kept
     from geurim.fairness import as_asked, independent
     from geurim.fairness import findings as fair_findings
     from geurim.generators import fit
+    from geurim.language import check_language
     from geurim.model import save
     from geurim.read import as_source
     from geurim.sample import sample
     from geurim.verify import verify
     from geurim.write import write
 
+    check_language(lang)
     if not 0.0 <= holdout < 1.0:
         raise SettingError(f"The share held out must be from 0 to below 1: {holdout!r} was given.")
     seed = secrets.randbits(32) if seed is None else seed
@@ -218,7 +221,7 @@ def run(
                 )
                 report = replace(report, findings=as_asked(report.findings, *fair[:2]))
             report = replace(report, findings=(*report.findings, *told))
-            report.save_html(folder / FILES["page"])
+            report.save_html(folder / FILES["page"], lang)
             report.save_json(folder / FILES["report"])
         counts = training.rows or 0, (held_out.rows or 0) if held_out else 0
     paths = {k: Path(to) / v for k, v in FILES.items() if k != "report"}

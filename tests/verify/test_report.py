@@ -1,7 +1,9 @@
 """The report tells what was found, in words, HTML and JSON, and gates let it through or not."""
 
+import ast
 import importlib
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from people import people, shuffled
 
 from geurim.contract import Finding, Lineage
 from geurim.errors import DataError, NotFound, SettingError
+from geurim.korean import FINDINGS, TEXTS
 from geurim.verify import MEASURES, Report, verify
+from geurim.verify.cards import THEMES
 from geurim.verify.gate import DEFAULT, gate, load_gate
 from geurim.verify.report import load_report
 from geurim.verify.verdict import TOLERANCES, judge, worst
@@ -307,3 +311,44 @@ def test_every_check_has_its_place_on_the_page():
     elsewhere = ("text_", "sequence_", "collapse_", "review_", "names_survive", "broken_lookups")
     names = [n for n in TOLERANCES if not n.startswith(elsewhere)]
     assert not [n for n in names if f'"{n}"' not in drawn]
+
+
+def test_the_page_can_be_had_in_korean(good, tmp_path):
+    good.save_html(tmp_path / "page.html", "ko")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert '<html lang="ko">' in page and "판정: " in page and "모든 검사 결과" in page
+    text = re.sub(r"<style>.*?</style>|<code>.*?</code>|<[^>]+>", " ", page, flags=re.S)
+    words = {w for w in re.findall(r"[A-Za-z]{3,}", text) if w.lower() not in text_of_rows(good)}
+    assert not words, sorted(words)
+    assert good.to_html() == good.to_html("en") and "Verdict: " in good.to_html()
+
+
+def text_of_rows(report) -> str:
+    """What a Korean page may hold of English: names of columns, makers and measures, notes."""
+    names = [*TABLES[0].column_names, "AUC Geurim SHA JSON true false", *report.notes]
+    names += [line.maker for line in report.lineage.values() if line is not None]
+    values = [
+        v for c in TABLES[0].columns if pa.types.is_string(c.type) for v in c.unique().to_pylist()
+    ]
+    return " ".join(map(str, [*names, *values])).lower()
+
+
+def test_a_language_that_is_not_there_is_refused(good):
+    with pytest.raises(SettingError, match="en, ko"):
+        good.to_html("de")
+
+
+def test_every_sentence_of_the_page_and_every_finding_has_its_korean():
+    folder = Path(importlib.import_module("geurim.verify.page").__file__).parent
+    said = set()
+    for name in ("page.py", "cards.py"):
+        for node in ast.walk(ast.parse((folder / name).read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say":
+                (text,) = node.args
+                said |= {text.value} if isinstance(text, ast.Constant) else set()
+    said |= {title for themes in THEMES.values() for title, _ in themes}
+    assert said > {"Difference"} and not said - set(TEXTS)
+    elsewhere = ("text_", "collapse_", "review_", "names_survive", "broken_lookups")
+    assert not {n for n in TOLERANCES if not n.startswith(elsewhere)} - set(FINDINGS)
+    for english, korean in TEXTS.items():
+        assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", korean)), english

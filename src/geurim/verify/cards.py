@@ -8,7 +8,8 @@ import numpy as np
 
 from geurim import html
 from geurim.contract import Finding, Verdict
-from geurim.html import bars, card, esc, intervals, lines, percent
+from geurim.html import bars, card, esc, intervals, lines, number, percent
+from geurim.language import current, say
 from geurim.verify.report import WORDS, tally
 from geurim.verify.verdict import ORDER
 
@@ -81,7 +82,7 @@ def themed(question: str, findings: Sequence[Finding]) -> list[str]:
     for title, names in THEMES.get(question, ()):
         found = ranked(named(findings, *names))
         if found:
-            out.append(_themed(title, found))
+            out.append(_themed(say(title), found))
     return out
 
 
@@ -94,7 +95,7 @@ def _themed(title: str, found: list[Finding]) -> str:
 
 def _roc(found: list[Finding]) -> list[str]:
     """The curve of each attack that has one: training rows found, by false alarms."""
-    curves = {f.name.replace("_", " "): f.details for f in found if "roc" in f.details}
+    curves = {called(f.name): f.details for f in found if "roc" in f.details}
     if not curves:
         return []
     across = next(iter(curves.values()))["false_alarms"]
@@ -103,8 +104,8 @@ def _roc(found: list[Finding]) -> list[str]:
         lines(
             list(across),
             series,
-            across="rows never seen, wrongly suspected",
-            up="training rows found",
+            across=say("rows never seen, wrongly suspected"),
+            up=say("training rows found"),
             diagonal=True,
         ),
         html.legend(*series),
@@ -119,7 +120,7 @@ def _groups(finding: Finding) -> str:
     ]
     if not kept:
         return ""
-    shares = {"real": "training", "synthetic": "synthetic"}
+    shares = {say("real"): "training", say("synthetic"): "synthetic"}
     plot = bars(
         [str(g["group"]) for g in kept[:12]],
         {name: [float(g[key]) for g in kept[:12]] for name, key in shares.items()},
@@ -130,7 +131,7 @@ def _groups(finding: Finding) -> str:
 def tag(verdict: Verdict) -> str:
     """A verdict in words and colour; the words alone tell it too."""
     sign = {"pass": "✓", "warn": "!", "fail": "✗", "info": "–"}[verdict]
-    return f'<span class="tag {verdict}">{sign} {WORDS[verdict]}</span>'
+    return f'<span class="tag {verdict}">{sign} {say(WORDS[verdict])}</span>'
 
 
 def named(findings: Sequence[Finding], *names: str) -> list[Finding]:
@@ -148,8 +149,29 @@ def ranked(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=key)
 
 
+def called(name: str) -> str:
+    """A finding's name for reading, in the language of the moment."""
+    if current() == "en":
+        return name.replace("_", " ")
+    from geurim.korean import FINDINGS
+
+    return FINDINGS.get(name, name)
+
+
+def told(finding: Finding) -> str:
+    """What a finding says, in the language of the moment: its sentence, or its value by name."""
+    if current() == "en":
+        return finding.text
+    what = called(finding.name)
+    if finding.value != finding.value:
+        return f"{what}: {say('not judged')}."
+    held = "" if finding.reference is None else f", {say('held out')} {number(finding.reference)}"
+    ends = f"{number(finding.low)}–{number(finding.high)}"
+    return f"{what}: {number(finding.value)} ({ends}){held}."
+
+
 def words(finding: Finding) -> str:
-    return f"<p class='small'>{tag(finding.verdict)} {esc(finding.text)}</p>"
+    return f"<p class='small'>{tag(finding.verdict)} {esc(told(finding))}</p>"
 
 
 def dots(findings: Sequence[Finding], axis: Callable[[float], str] = percent) -> str:
@@ -158,23 +180,24 @@ def dots(findings: Sequence[Finding], axis: Callable[[float], str] = percent) ->
     several = len({f.name for f in findings}) > 1
 
     def label(f: Finding) -> str:
-        return f.name.replace("_", " ") if several or not f.columns else ", ".join(f.columns)
+        return called(f.name) if several or not f.columns else ", ".join(f.columns)
 
     rows = [
         (label(f), f.low, f.value, f.high, f.reference, f.verdict)
         for f in findings
         if f.value == f.value
     ]
-    key = '<p class="small dim">Dot: synthetic, with its range. Grey diamond: real rows held out.'
+    meaning = say("Dot: synthetic, with its range. Grey diamond: real rows held out.")
+    key = f'<p class="small dim">{meaning}'
     return intervals(rows, axis=axis) + key + "</p>"
 
 
 def columns_card(title: str, found: list[Finding]) -> str:
     """Columns of one check, the worst first, and the worst in words; one line if all are at 0."""
-    counted = f"<p class='small dim'>Columns: {esc(tally(found))}.</p>"
+    counted = f"<p class='small dim'>{say('Columns')}: {esc(tally(found))}.</p>"
     if not any(f.value or f.reference for f in found):
-        return card(title, f"<p class='small'>{tag(found[0].verdict)} None was found.</p>", counted)
-    column = (
-        f"<p class='small'>The most different is <b>{html.short(found[0].columns[0], 60)}</b>.</p>"
-    )
+        none = f"<p class='small'>{tag(found[0].verdict)} {say('None was found.')}</p>"
+        return card(title, none, counted)
+    worst = f"<b>{html.short(found[0].columns[0], 60)}</b>"
+    column = f"<p class='small'>{say('The most different')}: {worst}</p>"
     return card(title, dots(found[:20]), counted, column, words(found[0]))

@@ -13,8 +13,10 @@ import numpy as np
 
 from geurim import html
 from geurim.contract import Finding, Json, Lineage, Verdict
+from geurim.errors import SettingError
 from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number
-from geurim.verify.cards import columns_card, dots, named, ranked, tag, themed, words
+from geurim.language import check_language, language, say
+from geurim.verify.cards import columns_card, dots, named, ranked, tag, themed, told, words
 from geurim.verify.markdown import LIMIT
 from geurim.verify.prose import page as prose
 from geurim.verify.report import Report, clean, tally
@@ -33,6 +35,13 @@ HEADINGS = {
     "collapsing": ("Collapsing?", "Does quality fade from generation to generation?"),
 }
 
+HOW_TO_READ = (
+    "How to read this page: every check is made on the synthetic rows and also on real rows held "
+    "out. The second figure shows how far apart honest rows are by luck alone; synthetic rows "
+    "cannot be expected to do better. The range in brackets is where the figure would probably lie "
+    "if other rows had been drawn (95 of 100 times)."
+)
+
 MEANING: dict[Verdict, str] = {
     "pass": "No check found a difference that matters.",
     "warn": "No check failed, but some differences deserve a look.",
@@ -41,12 +50,19 @@ MEANING: dict[Verdict, str] = {
 }
 
 
-def to_html(report: Report) -> str:
-    """The whole page, as text."""
-    sections = [_section(report, q) for q in report.verdicts]
-    body = [_top(report), *sections, _all_findings(report), _lineage(report)]
-    what = "texts" if report.kind == "text" else "rows"
-    return html.page(f"Geurim: synthetic {what} verified", "".join(body))
+def to_html(report: Report, lang: str = "en") -> str:
+    """The whole page, as text, in a language of `geurim.language`.
+
+    Raises SettingError for a language there is not, or one that only pages of tables have.
+    """
+    check_language(lang)
+    if report.kind == "text" and lang != "en":
+        raise SettingError(f"A page on texts cannot be had in {lang!r} yet. Leave it in English.")
+    with language(lang):
+        sections = [_section(report, q) for q in report.verdicts]
+        body = [_top(report), *sections, _all_findings(report), _lineage(report)]
+        what = "texts" if report.kind == "text" else "rows"
+        return html.page(say(f"Geurim: synthetic {what} verified"), "".join(body), lang)
 
 
 def _headings(report: Report) -> Mapping[str, tuple[str, str]]:
@@ -58,25 +74,24 @@ def _top(report: Report) -> str:
     counts = (
         prose.top(rows)
         if report.kind == "text"
-        else f"{rows['synthetic']:,} synthetic rows were compared with {rows['training']:,} real "
-        f"rows they were learned from and {rows['holdout']:,} real rows "
-        + ("never seen." if report.lineage["holdout"] else "of the same table.")
+        else say(
+            "{synthetic} synthetic rows were compared with {training} real rows they were learned "
+            "from and {holdout} real rows "
+            + ("never seen." if report.lineage["holdout"] else "of the same table.")
+        ).format(**{k: f"{v:,}" for k, v in rows.items()})
     )
     boxes = "".join(
-        f'<div class="card"><h3>{headings[q][0]} {tag(v)}</h3><p>{headings[q][1]}</p>'
-        f'<p class="small dim">Checks: '
+        f'<div class="card"><h3>{say(headings[q][0])} {tag(v)}</h3><p>{say(headings[q][1])}</p>'
+        f'<p class="small dim">{say("Checks")}: '
         f"{esc(tally([f for f in report.findings if f.question == q]))}</p></div>"
         for q, v in report.verdicts.items()
     )
-    notes = "".join(f"<p class='small dim'>{esc(n)}</p>" for n in report.notes)
+    notes = "".join(f"<p class='small dim'>{esc(say(n))}</p>" for n in report.notes)
     return (
-        f"<h1>Verdict: {tag(report.verdict)}</h1><p>{MEANING[report.verdict]} {counts}</p>"
+        f"<h1>{say('Verdict')}: {tag(report.verdict)}</h1>"
+        f"<p>{say(MEANING[report.verdict])} {counts}</p>"
         f'<div class="grid four">{boxes}</div>{notes}'
-        '<p class="small dim">How to read this page: every check is made on the synthetic rows '
-        "and also on real rows held out. The second figure shows how far apart honest rows are "
-        "by luck alone; synthetic rows cannot be expected to do better. The range in brackets is "
-        "where the figure would probably lie if other rows had been drawn (95 of 100 times).</p>"
-        f'<p class="small dim">{LIMIT}</p>'
+        f'<p class="small dim">{say(HOW_TO_READ)}</p><p class="small dim">{say(LIMIT)}</p>'
     )
 
 
@@ -89,7 +104,7 @@ def _section(report: Report, question: str) -> str:
         parts = SECTIONS[question](own) if question in SECTIONS else []
         parts += themed(question, own)
     return (
-        f"<h2>{title} {tag(report.verdicts[question])}</h2><p>{meaning}</p>"
+        f"<h2>{say(title)} {tag(report.verdicts[question])}</h2><p>{say(meaning)}</p>"
         f'<div class="grid">{"".join(parts)}</div>'
     )
 
@@ -100,29 +115,31 @@ def _faithful(findings: list[Finding]) -> list[str]:
     lost = ranked(named(findings, "missing_gap"))
     some = [f for f in lost if f.value > 0 or f.details.get("training")][:20]
     told = (
-        f"<p>Gap of the share of missing values: {esc(tally(lost))}.</p>"
+        f"<p>{say('Gap of the share of missing values')}: {esc(tally(lost))}.</p>"
         if lost
-        else "<p>Nothing was looked at.</p>"
+        else f"<p>{say('Nothing was looked at.')}</p>"
     )
     if lost and not some:
-        told += "<p class='small dim'>No column misses a value, real or synthetic.</p>"
-    out.append(card("Missing values", dots(some) if some else "", told))
+        none = say("No column misses a value, real or synthetic.")
+        told += f"<p class='small dim'>{none}</p>"
+    out.append(card(say("Missing values"), dots(some) if some else "", told))
     columns = ranked(named(findings, "column_ks", "column_tv"))
-    head = html.legend("real", "synthetic")
+    head = html.legend(say("real"), say("synthetic"))
     if len(columns) > PLOTS:
-        head += (
-            f"<p class='small dim'>The {PLOTS} of {len(columns):,} columns that differ most are "
-            "drawn; all are in the table below.</p>"
-        )
+        some_drawn = say(
+            "The {shown} of {count} columns that differ most are drawn; all are in the table below."
+        ).format(shown=PLOTS, count=f"{len(columns):,}")
+        head += f"<p class='small dim'>{some_drawn}</p>"
     if columns:
-        out.append(f'<div class="wide"><h3>Each column, the most different first</h3>{head}</div>')
+        title = say("Each column, the most different first")
+        out.append(f'<div class="wide"><h3>{title}</h3>{head}</div>')
     out += [_column(f) for f in columns[:PLOTS]]
     return out
 
 
 def _column(finding: Finding) -> str:
     details = finding.details
-    series = {"real": details["training"], "synthetic": details["synthetic"]}
+    series = {say("real"): details["training"], say("synthetic"): details["synthetic"]}
     if finding.name == "column_ks":
         missing = details["missing"][:2]
         plot = histogram(
@@ -132,7 +149,8 @@ def _column(finding: Finding) -> str:
             axis=_axis(details),
         )
     else:
-        labels = [*details["labels"], f"{details['pooled']:,} others", "not in real", "missing"]
+        labels = [*details["labels"], say("{count} others").format(count=f"{details['pooled']:,}")]
+        labels += [say("not in real"), say("missing")]
         kept = [i for i in range(len(labels)) if any(s[i] for s in series.values())]
         plot = bars([labels[i] for i in kept], {k: [s[i] for i in kept] for k, s in series.items()})
     return card(finding.columns[0], plot, words(finding))
@@ -157,7 +175,7 @@ def _pairs(findings: list[Finding]) -> list[str]:
     if whole:
         told = "".join(words(f) for f in whole)
         plot = dots(worst, number) if worst else ""
-        out.append(card("Pairs whose dependence differs most", plot, told))
+        out.append(card(say("Pairs whose dependence differs most"), plot, told))
     return out
 
 
@@ -171,60 +189,75 @@ def _maps(details: Json) -> list[str]:
     kept = np.sort(np.argsort(-gap, kind="stable")[:MAPPED])
     chosen = [names[i] for i in kept]
     real, made = (g[np.ix_(kept, kept)] for g in grids)
-    some = (
-        f" The {MAPPED} of {len(names)} columns that differ most are drawn."
-        if len(names) > MAPPED
-        else ""
-    )
-    told = "<p class='small'>{} Dark: one column tells much of the other.{}</p>"
+    some = ""
+    if len(names) > MAPPED:
+        some = " " + say("The {shown} of {count} columns that differ most are drawn.").format(
+            shown=MAPPED, count=len(names)
+        )
+    told = "<p class='small'>{} " + say("Dark: one column tells much of the other.") + "{}</p>"
     return [
         card(
-            "Dependence of pairs: real",
+            say("Dependence of pairs: real"),
             heatmap(chosen, real.tolist()),
-            told.format("Among the real rows.", some),
+            told.format(say("Among the real rows."), some),
         ),
         card(
-            "Dependence of pairs: synthetic",
+            say("Dependence of pairs: synthetic"),
             heatmap(chosen, made.tolist()),
-            told.format("Among the synthetic rows; it should look the same.", some),
+            told.format(say("Among the synthetic rows; it should look the same."), some),
         ),
         card(
-            "Difference",
+            say("Difference"),
             heatmap(chosen, (made - real).tolist(), high=0.3),
-            "<p class='small'>Blue: too strong in the synthetic rows; orange: too weak. Empty is "
-            "best; the strongest colour is a difference of 0.3 or more.</p>",
+            "<p class='small'>"
+            + say(
+                "Blue: too strong in the synthetic rows; orange: too weak. Empty is best; the "
+                "strongest colour is a difference of 0.3 or more."
+            )
+            + "</p>",
         ),
     ]
 
 
 def _c2st(finding: Finding) -> str:
     if "scores" not in finding.details:
-        return card("Can a machine tell them apart?", words(finding))
+        return card(say("Can a machine tell them apart?"), words(finding))
     scores, roc = finding.details["scores"], finding.details["roc"]
     plots = (
         '<div class="grid"><div>'
-        + histogram(scores["edges"], {"real": scores["training"], "synthetic": scores["synthetic"]})
-        + html.legend("real", "synthetic")
-        + "<p class='small dim'>How synthetic each row looks to the classifier, 0 to 1. The two "
-        "shapes should lie on each other.</p></div><div>"
+        + histogram(
+            scores["edges"],
+            {say("real"): scores["training"], say("synthetic"): scores["synthetic"]},
+        )
+        + html.legend(say("real"), say("synthetic"))
+        + "<p class='small dim'>"
+        + say(
+            "How synthetic each row looks to the classifier, 0 to 1. The two shapes should lie on "
+            "each other."
+        )
+        + "</p></div><div>"
         + lines(
             np.linspace(0, 1, len(roc)).tolist(),
-            {"classifier": roc},
-            across="real rows wrongly called synthetic",
-            up="synthetic rows found out",
+            {say("classifier"): roc},
+            across=say("real rows wrongly called synthetic"),
+            up=say("synthetic rows found out"),
             diagonal=True,
         )
-        + "<p class='small dim'>The curve should lie on the dashed line: guessing.</p></div></div>"
+        + "<p class='small dim'>"
+        + say("The curve should lie on the dashed line: guessing.")
+        + "</p></div></div>"
     )
     told = "".join(
         f"<li><b>{html.short(t['column'], 60)}</b>: {esc(t['text'])}</li>"
         for t in finding.details["telltales"]
     )
     return card(
-        "Can a machine tell them apart?",
+        say("Can a machine tell them apart?"),
         plots,
         words(finding),
-        f"<p class='small'>What gives them away:</p><ul class='small'>{told}</ul>" if told else "",
+        f"<p class='small'>{say('What gives them away')}:</p><ul class='small'>{told}</ul>"
+        if told
+        else "",
         wide=True,
     )
 
@@ -234,18 +267,24 @@ def _useful(findings: list[Finding]) -> list[str]:
     for finding in named(findings, "tstr_gap"):
         d = finding.details
         if not d:
-            out.append(card("Training on synthetic rows", words(finding)))
+            out.append(card(say("Training on synthetic rows"), words(finding)))
             continue
         low, high = d["interval"]
         plot = intervals(
             [
-                ("trained on real", d["real"], d["real"], d["real"], None, "info"),
-                ("trained on synthetic", low, d["synthetic"], high, None, finding.verdict),
+                (say("trained on real"), d["real"], d["real"], d["real"], None, "info"),
+                (say("trained on synthetic"), low, d["synthetic"], high, None, finding.verdict),
             ]
         )
-        scale = f"<p class='small dim'>{esc(d['metric'])}; higher is better, 1 is perfect.</p>"
+        scale = f"<p class='small dim'>{esc(d['metric'])}; "
+        scale += say("higher is better, 1 is perfect.") + "</p>"
         out.append(
-            card(f"Predicting {finding.columns[0]} of real rows", plot, scale, words(finding))
+            card(
+                say("Predicting {column} of real rows").replace("{column}", finding.columns[0]),
+                plot,
+                scale,
+                words(finding),
+            )
         )
     return out
 
@@ -257,23 +296,27 @@ def _private(findings: list[Finding]) -> list[str]:
         if "edges" in finding.details:
             d = finding.details
             plot = (
-                histogram(d["edges"], {"real": d["holdout"], "synthetic": d["synthetic"]})
-                + html.legend("real rows held out", "synthetic rows")
-                + "<p class='small dim'>Distance of each row to the nearest training row. "
-                "Synthetic rows that pile up at 0 are near-copies.</p>"
+                histogram(d["edges"], {say("real"): d["holdout"], say("synthetic"): d["synthetic"]})
+                + html.legend(say("real rows held out"), say("synthetic rows"))
+                + "<p class='small dim'>"
+                + say(
+                    "Distance of each row to the nearest training row. Synthetic rows that pile up "
+                    "at 0 are near-copies."
+                )
+                + "</p>"
             )
-        out.append(card("Distance to the nearest training row", plot, words(finding)))
+        out.append(card(say("Distance to the nearest training row"), plot, words(finding)))
     for finding in named(findings, "exact_copies"):
         shares = [finding.reference or 0.0, finding.value]
-        plot = bars(["real rows held out", "synthetic rows"], {"copies": shares})
-        out.append(card("Exact copies of training rows", plot, words(finding)))
+        plot = bars([say("real rows held out"), say("synthetic rows")], {say("copies"): shares})
+        out.append(card(say("Exact copies of training rows"), plot, words(finding)))
     for name, title in (
         ("personal_survives", "Real values that come out again"),
         ("personal_found", "Personal data where there was none"),
     ):
         found = ranked(named(findings, name))
         if found:
-            out.append(columns_card(title, found))
+            out.append(columns_card(say(title), found))
     return out
 
 
@@ -283,11 +326,13 @@ def _rare(findings: list[Finding]) -> list[str]:
         plot, lost = "", ""
         if finding.count:
             shares = [finding.reference or 0.0, finding.value]
-            plot = bars(["real rows held out", "synthetic rows"], {"come back": shares})
+            plot = bars(
+                [say("real rows held out"), say("synthetic rows")], {say("come back"): shares}
+            )
             names = finding.details["lost"]
             listed = ", ".join(f"{html.short(c)} = {html.short(v)}" for c, v in names[:12])
-            lost = f"<p class='small'>Lost: {listed}</p>" if listed else ""
-        out.append(card("Rare categories that come back", plot, words(finding), lost))
+            lost = f"<p class='small'>{say('Lost')}: {listed}</p>" if listed else ""
+        out.append(card(say("Rare categories that come back"), plot, words(finding), lost))
     for name, title in (
         ("tail_low", "Low extremes: below the 1st percentile"),
         ("tail_high", "High extremes: above the 99th percentile"),
@@ -296,7 +341,7 @@ def _rare(findings: list[Finding]) -> list[str]:
     ):
         found = ranked(named(findings, name))
         if found:
-            out.append(columns_card(title, found))
+            out.append(columns_card(say(title), found))
     return out
 
 
@@ -313,25 +358,29 @@ def _all_findings(report: Report) -> str:
     rows = [
         [
             tag(f.verdict),
-            f"{esc(f.question)}<br><code>{esc(f.name)}</code>",
+            f"{esc(say(f.question))}<br><code>{esc(f.name)}</code>",
             ", ".join(html.short(c) for c in f.columns),
             number(f.value),
             f"[{number(f.low)}, {number(f.high)}]" if f.count else "–",
             number(f.reference),
             number(float(f.count)),
-            esc(f.text[:300]),
+            esc(told(f)[:300]),
         ]
         for f in listed[:LISTED]
     ]
     head = ["verdict", "check", "column", "value", "range (95%)", "held out", "count", "in words"]
     rest = (
-        f"<p>The worst {LISTED} of {len(listed):,} findings; the JSON report has all.</p>"
+        "<p>"
+        + say("The worst {shown} of {count} findings; the JSON report has all.").format(
+            shown=LISTED, count=f"{len(listed):,}"
+        )
+        + "</p>"
         if len(listed) > LISTED
         else ""
     )
     return (
-        f"<h2>All findings</h2>{rest}"
-        f'<div class="card">{html.table(head, rows, numeric=(3, 4, 5, 6))}</div>'
+        f"<h2>{say('All findings')}</h2>{rest}"
+        f'<div class="card">{html.table([say(h) for h in head], rows, numeric=(3, 4, 5, 6))}</div>'
     )
 
 
@@ -341,19 +390,23 @@ def _lineage(report: Report) -> str:
         if lineage is not None:
             _generations(rows, which, lineage, 0)
     head = ["rows", "made by", "seed", "depth", "digest"]
+    target = "" if report.target is None else f", {say('target')} {html.short(report.target, 60)}"
     return (
-        "<h2>Where the rows come from</h2><p class='small dim'>Depth 0 is real data; each "
-        "generator adds one.</p>"
-        f'<div class="card">{html.table(head, rows[:40], numeric=(2, 3))}</div>'
-        f"<p class='small dim'>Verified with seed {report.seed}"
-        + (f", target {html.short(report.target, 60)}" if report.target is not None else "")
-        + ".</p>"
+        f"<h2>{say('Where the rows come from')}</h2>"
+        f"<p class='small dim'>{say('Depth 0 is real data; each generator adds one.')}</p>"
+        f'<div class="card">{html.table([say(h) for h in head], rows[:40], numeric=(2, 3))}</div>'
+        f"<p class='small dim'>{say('Verified with seed {seed}').format(seed=report.seed)}"
+        f"{target}.</p>"
     )
 
 
 def _generations(rows: list[list[str]], which: str, lineage: Lineage, level: int) -> None:
     seed = "–" if lineage.seed is None else str(lineage.seed)
-    label = "&nbsp;" * 4 * level + ("from " if level else "") + esc(which if not level else "")
+    label = (
+        "&nbsp;" * 4 * level
+        + (f"{say('from')} " if level else "")
+        + esc(say(which) if not level else "")
+    )
     rows.append(
         [
             label,

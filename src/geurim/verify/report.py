@@ -13,6 +13,7 @@ from pathlib import Path
 
 from geurim.contract import Finding, Json, Lineage, Verdict
 from geurim.errors import DataError, NotFound
+from geurim.language import say
 from geurim.verify.verdict import worst
 
 FORMAT = 1
@@ -95,11 +96,11 @@ class Report:
         }
         return dict(strict(state))
 
-    def to_html(self) -> str:
-        """One page that opens offline, plots first."""
+    def to_html(self, lang: str = "en") -> str:
+        """One page that opens offline, plots first; in Korean for "ko"."""
         from geurim.verify.page import to_html
 
-        return to_html(self)
+        return to_html(self, lang)
 
     def to_markdown(self, title: str = "Synthetic data") -> str:
         """A data card: verdicts, what is behind them, and where the rows come from."""
@@ -112,9 +113,9 @@ class Report:
         text = json.dumps(self.to_json(), ensure_ascii=False, allow_nan=False, indent=1)
         write_text(Path(path), text)
 
-    def save_html(self, path: str | Path) -> None:
+    def save_html(self, path: str | Path, lang: str = "en") -> None:
         """Write the page; the file appears complete or not at all."""
-        write_text(Path(path), self.to_html())
+        write_text(Path(path), self.to_html(lang))
 
     def save_markdown(self, path: str | Path, title: str = "Synthetic data") -> None:
         """Write the data card; the file appears complete or not at all."""
@@ -130,7 +131,8 @@ def sentence(finding: Finding) -> str:
 def tally(findings: list[Finding]) -> str:
     """How many of the findings have which verdict: "12 pass, 1 fail"."""
     counts = [
-        (WORDS[v], sum(f.verdict == v for f in findings)) for v in ("fail", "warn", "pass", "info")
+        (say(WORDS[v]), sum(f.verdict == v for f in findings))
+        for v in ("fail", "warn", "pass", "info")
     ]
     return ", ".join(f"{n} {word}" for word, n in counts if n)
 
