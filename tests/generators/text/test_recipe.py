@@ -11,8 +11,8 @@ import pytest
 from geurim.errors import GeurimError, NotFound, SettingError
 from geurim.generators.text.columns import Scope
 from geurim.generators.text.recipe import Recipe, names, shipped
-from geurim.generators.text.spec import parse_yaml
 from geurim.generators.text.templates import Expression, Template
+from geurim.nodes import parse_yaml
 
 
 def recipe(**columns: object) -> Recipe:
@@ -37,13 +37,13 @@ def test_unknown_name_in_a_prompt_names_the_near_one() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("columns:\n  a: {chose: [x]}\n", r"r.yaml, line 2: columns.a: this column has no kind"),
-        ("columns:\n  a:\n    choose: []\n", r"line 3: columns.a.choose: \[\] was given"),
-        ("columns:\n  a:\n    prompt: x\n    sytem: y\n", r"line 4: .*Did you mean 'system'"),
-        ("columns:\n  a: {number: [5, 1]}\n", r"line 2: .*Give the two ends"),
-        ("columns:\n  a: {prompt: '{{ x'}\n", r"line 2: .*template"),
-        ("colums:\n  a: {choose: [x]}\n", r"line 1: colums: .*'columns'"),
-        ("columns:\n  a: {choose: [x]}\n  a: {choose: [y]}\n", r"line 3: columns.a is given twice"),
+        ("columns:\n  a: {chose: [x]}\n", r"r.yaml, line 2, column 3: columns.a: this column"),
+        ("columns:\n  a:\n    choose: []\n", r"line 3, column 5: columns.a.choose: \[\] was given"),
+        ("columns:\n  a:\n    prompt: x\n    sytem: y\n", r"line 4, column 5: .*mean 'system'"),
+        ("columns:\n  a: {number: [5, 1]}\n", r"line 2, column 7: .*Give the two ends"),
+        ("columns:\n  a: {prompt: '{{ x'}\n", r"line 2, column 7: .*template"),
+        ("colums:\n  a: {choose: [x]}\n", r"line 1, column 1: colums: .*'columns'"),
+        ("columns:\n  a: {choose: [x]}\n  a: {choose: [y]}\n", r"line 3, column 3: columns.a is"),
         ("columns: {a: [\n", r"r.yaml, line 2, column 1: this is not YAML"),
         ("columns:\n  run: {choose: [x]}\n", r"'run' has a meaning of its own"),
         ("columns:\n  a b: {choose: [x]}\n", r"cannot stand in a template"),

@@ -12,9 +12,9 @@ from geurim.contract import Json
 from geurim.errors import SettingError, TeacherFailed
 from geurim.generators.text.columns import Column, Dropped, Finish, Scope
 from geurim.generators.text.replies import alone, parse_list, parse_score, repair_json
-from geurim.generators.text.spec import Node, shown
 from geurim.generators.text.teacher import Answer, Request
 from geurim.generators.text.templates import Expression, Template
+from geurim.nodes import Node, shown
 
 ASKING = ("system", "teacher", "parameters", "truncated", "repairs")
 """Keys of every column that asks a model."""

@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.errors import SettingError
-from geurim.generators.text.spec import Node, shown
 from geurim.generators.text.templates import Expression, Template
+from geurim.nodes import Node, shown
 
 if TYPE_CHECKING:
     from geurim.generators.text.live import Live

@@ -19,7 +19,7 @@ from geurim.curate.characters import texts_of
 from geurim.curate.contract import RowStep, judged
 from geurim.errors import SettingError
 from geurim.generators.text.columns import Column, Dropped, Finish, Scope
-from geurim.generators.text.spec import Node
+from geurim.nodes import Node
 
 if TYPE_CHECKING:
     from geurim.generators.text.recipe import Recipe

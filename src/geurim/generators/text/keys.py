@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from geurim.errors import SettingError
 from geurim.generators.text.columns import Column, Finish, Scope
-from geurim.generators.text.spec import Node
+from geurim.nodes import Node
 
 if TYPE_CHECKING:
     from geurim.generators.text.asked import Asking

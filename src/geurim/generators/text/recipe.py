@@ -37,9 +37,9 @@ from geurim.generators.text.columns import (
 from geurim.generators.text.keys import Key, Keyed, Wrote
 from geurim.generators.text.reworked import Noisy, Program, Scored
 from geurim.generators.text.seeds import as_wanted
-from geurim.generators.text.spec import Node, parse_yaml, read_yaml
 from geurim.generators.text.teacher import Teacher
 from geurim.generators.text.templates import Expression, Template
+from geurim.nodes import Node, Place, parse_yaml, read_yaml
 
 KINDS: tuple[type[Column], ...] = (
     Choose,
@@ -129,7 +129,7 @@ class Recipe(Generator):
 
     spec: Mapping[str, Json]
     file: str = field(default="", compare=False)
-    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
     teachers: Mapping[str, Teacher] = field(default_factory=dict)
     given: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
 
@@ -161,7 +161,7 @@ class Recipe(Generator):
                 f"There is no recipe {text!r}. Did you mean {', '.join(near)}? A file of your own "
                 "ends in .yaml."
             )
-        return cls(spec=node.mapping(), file=node.file, lines=node.lines)
+        return cls(spec=node.mapping(), file=node.file, places=node.places)
 
     @classmethod
     def of(cls, spec: Mapping[str, Json]) -> Recipe:
@@ -204,7 +204,7 @@ class Recipe(Generator):
 
     @property
     def _node(self) -> Node:
-        return Node(self.spec, "", self.file, self.lines)
+        return Node(self.spec, "", self.file, self.places)
 
     def _text(self, key: str, default: str = "") -> str:
         node = self._node.get(key)

@@ -12,8 +12,8 @@ from geurim.contract import Json
 from geurim.generators.text.asked import json_of, of_type, schema_of, schema_type
 from geurim.generators.text.columns import Column, Dropped, Finish, Scope
 from geurim.generators.text.replies import extract_code
-from geurim.generators.text.spec import Node, shown
 from geurim.generators.text.templates import Template
+from geurim.nodes import Node, shown
 
 
 @dataclass(frozen=True, kw_only=True)

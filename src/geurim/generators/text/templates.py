@@ -18,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from geurim.errors import SettingError
 from geurim.generators.text.finals import final_answer, same_as, vote
-from geurim.generators.text.spec import Node
+from geurim.nodes import Node
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
-"""A YAML file as nodes that know where they stand, so that every error names a line.
+"""A YAML file as nodes that know where they stand, so that every error names a line and a column.
 
 A `Node` is a value of the file (or of the same mapping given in Python) with its path. Reading a
-recipe asks nodes for what it expects; what is not there, unknown or of another kind is a
-SettingError with file, line, path, the value and what to do.
+recipe or a world asks nodes for what it expects; what is not there, unknown or of another kind is
+a SettingError with file, line, column, path, the value and what to do.
 """
 
 from __future__ import annotations
@@ -18,26 +18,32 @@ import yaml
 from geurim.contract import Json
 from geurim.errors import NotFound, SettingError
 
+Place = tuple[int, int]
+"""A line and a column of a file, both from 1."""
+
 
 @dataclass(frozen=True)
 class Node:
-    """A value and its place: `path` such as "columns.topic.choose", `lines` path -> line."""
+    """A value and its place: `path` such as "columns.topic.choose", `places` by path."""
 
     value: Json
     path: str = ""
     file: str = ""
-    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
+    places: Mapping[str, Place] = field(default_factory=dict, repr=False)
 
     def error(self, what: str) -> SettingError:
         """An error about this node; `what` says what is wrong and what to do."""
-        line = self.lines.get(self.path)
-        place = f"{self.file}, line {line}: " if line else f"{self.file}: " if self.file else ""
+        file = self.file + ", " if self.file else ""
+        place = f"{self.file}: " if self.file else ""
+        if self.path in self.places:
+            line, column = self.places[self.path]
+            place = f"{file}line {line}, column {column}: "
         return SettingError(f"{place}{self.path + ': ' if self.path else ''}{what}")
 
     def at(self, key: str | int, value: Json) -> Node:
         """The node of one of this node's values."""
         path = f"{self.path}.{key}" if self.path else str(key)
-        return Node(value, path, self.file, self.lines)
+        return Node(value, path, self.file, self.places)
 
     def get(self, key: str) -> Node | None:
         """The node under `key` of a mapping; None where it is not there or empty."""
@@ -128,9 +134,9 @@ def parse_yaml(text: str, name: str = "") -> Node:
     """YAML text as a node: safe types only, and a key given twice is an error."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[str, int] = {}
+        places: dict[str, Place] = {}
         if root is not None:
-            _mark(root, "", lines, name)
+            _mark(root, "", places, name)
         value = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -141,23 +147,29 @@ def parse_yaml(text: str, name: str = "") -> Node:
         ) from error
     except yaml.YAMLError as error:
         raise SettingError(f"{name}: this is not YAML: {error}.") from error
-    return Node(value, "", name, lines)
+    return Node(value, "", name, places)
 
 
-def _mark(node: Any, path: str, lines: dict[str, int], name: str) -> None:
-    """Record the line of every path, keys at their own line."""
+def _mark(node: Any, path: str, places: dict[str, Place], name: str) -> None:
+    """Record the place of every path, keys at their own."""
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             below = f"{path}.{key.value}" if path else str(key.value)
-            line = key.start_mark.line + 1
+            line, column = _place(key)
             if key.value in seen:
-                raise SettingError(f"{name}, line {line}: {below} is given twice. Remove one.")
+                raise SettingError(
+                    f"{name}, line {line}, column {column}: {below} is given twice. Remove one."
+                )
             seen.add(key.value)
-            lines[below] = line
-            _mark(value, below, lines, name)
+            places[below] = (line, column)
+            _mark(value, below, places, name)
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
             below = f"{path}.{i}" if path else str(i)
-            lines[below] = value.start_mark.line + 1
-            _mark(value, below, lines, name)
+            places[below] = _place(value)
+            _mark(value, below, places, name)
+
+
+def _place(node: Any) -> Place:
+    return node.start_mark.line + 1, node.start_mark.column + 1
