@@ -4,6 +4,7 @@
     ├── DataError(ValueError)            the rows cannot be used: empty, unreadable, contradictory
     │   └── SchemaError                  a schema file or a column does not fit the data
     ├── SettingError(ValueError)         an argument or a setting is out of range or unknown
+    │   └── ExpressionError              a condition or a formula cannot be read, and where
     ├── NotFound(FileNotFoundError)      a file, a table or a column's source is not there
     ├── TargetExists(FileExistsError)    writing would overwrite what is there
     ├── ConnectionFailed(ConnectionError)  a database refused or could not be reached
@@ -34,6 +35,27 @@ class SchemaError(DataError):
 
 class SettingError(GeurimError, ValueError):
     """An argument or a setting is out of range or unknown."""
+
+
+class ExpressionError(SettingError):
+    """A condition or a formula is wrong: `what`, the `advice`, and the `place` in its text.
+
+    `place` counts characters from 0, so that a reader of files can give the line and the column;
+    `text` is the whole condition, None where only a part of it is known.
+    """
+
+    def __init__(self, what: str, advice: str, place: int = 0, text: str | None = None) -> None:
+        super().__init__(what, advice, place, text)
+        self.what, self.advice, self.place, self.text = what, advice, place, text
+
+    def __str__(self) -> str:
+        if self.text is None:
+            return f"{self.what}. {self.advice}"
+        shown = self.text.replace("\n", " ").replace("\t", " ")
+        return (
+            f"{self.what}, at character {self.place + 1}. {self.advice}\n"
+            f"  {shown}\n  {' ' * self.place}^"
+        )
 
 
 class NotFound(GeurimError, FileNotFoundError):

@@ -28,8 +28,8 @@ from geurim.expressions import (
     Literal,
     Negative,
     Not,
-    _scalar,
 )
+from geurim.expressions.kinds import scalar
 
 _TURNS = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "<>", "<>": "="}
 _SWAPS = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
@@ -300,5 +300,5 @@ def _interval(found: Expression, state: Domains) -> tuple[float, float]:
 def _axis(value: Any, kind: pa.DataType) -> float | None:
     if isinstance(value, bool) or not is_ordered(kind):
         return None
-    scalar = _scalar(value, kind if isinstance(value, str) else pa.float64())
-    return float(to_axis(pa.array([scalar.as_py()], scalar.type))[0])
+    found = scalar(value, kind if isinstance(value, str) else pa.float64())
+    return float(to_axis(pa.array([found.as_py()], found.type))[0])
