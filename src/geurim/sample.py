@@ -153,7 +153,7 @@ def sample(
                 progress=progress,
             ),
         )
-    draw = engine or (_serial if workers == 1 else _Processes(workers))
+    draw = engine or (_serial if workers == 1 else Processes(workers))
     return Source(
         schema=edges.schema(fitted.schema) if edges else fitted.schema,
         lineage=lineage,
@@ -502,7 +502,7 @@ def _serial(draw: Block, blocks: int) -> Iterator[pa.RecordBatch]:
 
 
 @dataclass(frozen=True)
-class _Processes:
+class Processes:
     """Draw blocks in several processes, a few ahead of the reader and no more."""
 
     workers: int

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,35 +22,60 @@ NONE, DANGLING = -1, -2
 """In place of a parent's row: there is no reference; the reference is to no row."""
 
 
+class Spill:
+    """Batches of one table as they come; beyond 256 MB on disk, mapped, and gone with the table."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.rows = 0
+        self._held: list[pa.RecordBatch] = []
+        self._size = 0
+        self._path = ""
+        self._writer: Any = None
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.rows += batch.num_rows
+        if self._writer is None:
+            self._held.append(batch)
+            self._size += batch.nbytes
+            if self._size > HELD:
+                self._open()
+        else:
+            self._writer.write_batch(batch)
+
+    def _open(self) -> None:
+        handle, self._path = tempfile.mkstemp(prefix="geurim-", suffix=".arrow")
+        os.close(handle)
+        self._writer = pa.ipc.new_file(self._path, self.schema)
+        while self._held:
+            self._writer.write_batch(self._held.pop(0))
+
+    def table(self) -> pa.Table:
+        """All that was added, as one table; nothing can be added after."""
+        if self._writer is None:
+            return pa.Table.from_batches(self._held, self.schema)
+        try:
+            self._writer.close()
+            return pa.ipc.open_file(pa.memory_map(self._path)).read_all()
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Remove the file's name: what is mapped stays until nobody looks at it."""
+        if self._path:
+            with contextlib.suppress(OSError):
+                Path(self._path).unlink()
+
+
 def kept(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Table:
     """Batches as one table; beyond 256 MB on disk, mapped, and gone with the table."""
-    held: list[pa.RecordBatch] = []
-    size = 0
-    rest = iter(batches)
-    for batch in rest:
-        held.append(batch)
-        size += batch.nbytes
-        if size > HELD:
-            return _mapped(schema, held, rest)
-    return pa.Table.from_batches(held, schema)
-
-
-def _mapped(
-    schema: pa.Schema, held: list[pa.RecordBatch], rest: Iterable[pa.RecordBatch]
-) -> pa.Table:
-    handle, path = tempfile.mkstemp(prefix="geurim-", suffix=".arrow")
-    os.close(handle)
+    spill = Spill(schema)
     try:
-        with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, schema) as writer:
-            while held:
-                writer.write_batch(held.pop(0))
-            for batch in rest:
-                writer.write_batch(batch)
-        return pa.ipc.open_file(pa.memory_map(path)).read_all()
+        for batch in batches:
+            spill.add(batch)
+        return spill.table()
     finally:
-        # What is mapped stays until nobody looks at it, though its name is gone.
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
+        spill.drop()
 
 
 def settle(source: Source) -> pa.Table:

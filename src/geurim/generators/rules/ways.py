@@ -1,0 +1,334 @@
+"""How the rows of a table come about: so many for each owner, by a process in time, by states.
+
+    of: customers
+    events: {rate: 2 + customers.income / 1e4, per: month, schedule: shopping}
+
+Formulas here see the owner, and the world's parameters; what a way brings (`time`, `state`, …) are
+columns of the table like others.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from geurim.generators.rules import processes
+from geurim.generators.rules.calendars import Intensity
+from geurim.generators.rules.clock import Clock
+from geurim.generators.rules.draws import SECONDS, Draw, read_draw
+from geurim.generators.rules.formulas import Formula, Names, Value, needs, numbers
+from geurim.generators.rules.rows import Rows
+from geurim.generators.rules.streams import Streams
+from geurim.nodes import Node
+
+TIME = pa.timestamp("us")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a way is read with: the clock and the schedules of the world."""
+
+    clock: Clock
+    schedules: Mapping[str, Intensity]
+    country: str = ""
+
+    def schedule(self, node: Node) -> Intensity:
+        name = node.text()
+        if name not in self.schedules:
+            known = ", ".join(self.schedules) or "none: write them under 'schedules'"
+            raise node.error(f"there is no schedule {name!r}. Known are: {known}.")
+        return self.schedules[name]
+
+
+class Way(abc.ABC):
+    """How rows come about: an immutable value, read from a world."""
+
+    key: ClassVar[str]
+
+    @property
+    def columns(self) -> Mapping[str, pa.DataType]:
+        """The columns that it brings."""
+        return {}
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The dotted names that must be there before."""
+        return needs(self)
+
+    @abc.abstractmethod
+    def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
+        """The rows of the table `name` within `owners`, which they call `up`."""
+
+
+def _seen_from(owners: Rows, name: str, up: str) -> Rows:
+    """One row for each owner, to evaluate formulas as the rows to come will see it."""
+    return owners.children(name, np.arange(owners.count), up)
+
+
+@dataclass(frozen=True)
+class Each(Way):
+    """A number of rows for each owner: `each: 3`, `each: {draw: poisson, mean: 2}`."""
+
+    count: Draw
+    key = "each"
+
+    @classmethod
+    def read(cls, node: Node, names: Names, setting: Setting) -> Each:
+        return cls(read_draw(node, names))
+
+    def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
+        found = self.count.values(_seen_from(owners, name, up), streams)
+        count = np.maximum(np.round(np.nan_to_num(found)), 0).astype(np.int64)
+        return owners.children(name, np.repeat(np.arange(owners.count), count), up)
+
+
+@dataclass(frozen=True)
+class Window:
+    """From when to when each owner's rows may be."""
+
+    start: Formula | None
+    end: Formula | None
+
+    @classmethod
+    def read(cls, node: Node, names: Names) -> Window:
+        start, end = node.get("from"), node.get("to")
+        return cls(
+            None if start is None else _moment(start, names),
+            None if end is None else _moment(end, names),
+        )
+
+    def seconds(self, rows: Rows, clock: Clock, *, inside: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Start and end (N,), seconds; empty where one is missing; within the period if asked."""
+        start = np.zeros(rows.count)
+        end = np.full(rows.count, clock.length_s)
+        if self.start is not None:
+            start = clock.seconds(self.start.values(rows))
+        if self.end is not None:
+            found = clock.seconds(self.end.values(rows))
+            end = np.where(np.isnan(found), clock.length_s, found)
+        if inside:
+            start, end = np.maximum(start, 0.0), np.minimum(end, clock.length_s)
+        start = np.where(np.isnan(start), end, start)
+        return start, np.maximum(end, start)
+
+
+def _moment(node: Node, names: Names) -> Formula:
+    from geurim.generators.rules.kinds import end
+
+    found = end(node, names)
+    if not (pa.types.is_timestamp(found.type) or pa.types.is_date(found.type)):
+        raise node.error(f"this is {found.type}. Give a date or a time.")
+    return found
+
+
+@dataclass(frozen=True)
+class Events(Way):
+    """Events of a process in time: they come at random, at a rate; in bursts; or after gaps.
+
+    `events: {rate: 3, per: day}` is a Poisson process, with `schedule` at the schedule's hours.
+    `bursts: 0.5, fading: {…}` makes it self-exciting (Hawkes): an event brings 0.5 more on
+    average, which come within the time `fading`, in `in`. `gap: {draw: gamma, …}` is a renewal
+    process. The time of an event is the column `time`, or the one named by `as`.
+    """
+
+    clock: Clock = field(repr=False)
+    window: Window
+    rate_per_s: Value | None
+    per_s: float
+    schedule: Intensity | None = field(repr=False)
+    bursts: Value | None
+    fading_s: Draw | None
+    gap: Draw | None
+    time: str
+    key = "events"
+
+    @classmethod
+    def read(cls, node: Node, names: Names, setting: Setting) -> Events:
+        said = node.mapping(
+            ["rate", "per", "schedule", "bursts", "fading", "gap", "from", "to", "as"]
+        )
+        if ("rate" in said) == ("gap" in said):
+            raise node.error("give either a 'rate' or a 'gap', one of the two.")
+        if ("bursts" in said) != ("fading" in said):
+            raise node.error("'bursts' and 'fading' belong together. Give both or none.")
+        schedule, gap = node.get("schedule"), node.get("gap")
+        rate = names.number(node.need("rate"), 0) if "rate" in said else None
+        bursts = names.number(node.need("bursts"), 0, 0.99) if "bursts" in said else None
+        fading = node.get("fading")
+        return cls(
+            setting.clock,
+            Window.read(node, names),
+            rate,
+            _per(node),
+            None if schedule is None else setting.schedule(schedule),
+            bursts,
+            None if fading is None else read_draw(fading, names, time=True),
+            None if gap is None else read_draw(gap, names, time=True),
+            _named(node, "time"),
+        )
+
+    @property
+    def columns(self) -> Mapping[str, pa.DataType]:
+        return {self.time: TIME}
+
+    def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
+        seen = _seen_from(owners, name, up)
+        start, end = self.window.seconds(seen, self.clock, inside=True)
+        owner, time_s = self._events(seen, start, end, streams)
+        rows = owners.children(name, owner, up)
+        rows.columns[self.time] = self.clock.moments(time_s)
+        return rows
+
+    def _events(
+        self, seen: Rows, start: np.ndarray, end: np.ndarray, streams: Streams
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if self.gap is not None:
+            gap = self.gap
+            return processes.renewal(
+                lambda index, round: gap.values(seen.part(index), streams.at(round)), start, end
+            )
+        rate = np.broadcast_to(numbers(self.rate_per_s, seen) / self.per_s, seen.count)
+        rate = np.maximum(np.nan_to_num(rate), 0.0)
+        if self.bursts is None or self.fading_s is None:
+            return processes.poisson(streams, rate, start, end, self.schedule)
+        bursts = np.broadcast_to(numbers(self.bursts, seen), seen.count)
+        fading = self.fading_s.values(seen, streams.at("fading"))
+        return processes.hawkes(streams, rate, start, end, bursts, fading, self.schedule)
+
+
+def _per(node: Node) -> float:
+    per = node.get("per")
+    if per is None:
+        return SECONDS["days"]
+    if per.text() + "s" not in SECONDS:
+        known = ", ".join(k[:-1] for k in SECONDS)
+        raise per.error(f"{per.text()!r} was given. Give one of: {known}.")
+    return SECONDS[per.text() + "s"]
+
+
+def _named(node: Node, usual: str) -> str:
+    said = node.get("as")
+    return usual if said is None else said.text()
+
+
+@dataclass(frozen=True)
+class Regular(Way):
+    """Rows at even steps of time: `every: {step: 10, in: minutes}`; `jitter` in the same unit."""
+
+    clock: Clock = field(repr=False)
+    window: Window
+    step: Draw
+    jitter: Draw | None
+    time: str
+    key = "every"
+
+    @classmethod
+    def read(cls, node: Node, names: Names, setting: Setting) -> Regular:
+        node.mapping(["step", "in", "jitter", "from", "to", "as"])
+        unit = node.need("in").text()
+        if unit not in SECONDS:
+            raise node.need("in").error(f"{unit!r} was given. Give one of: {', '.join(SECONDS)}.")
+        step = Draw("constant", (("value", names.number(node.need("step"), 1e-9)),))
+        step = replace(step, seconds=SECONDS[unit])
+        jitter = node.get("jitter")
+        drawn = None if jitter is None else read_draw(jitter, names)
+        if drawn is not None:
+            drawn = replace(drawn, seconds=SECONDS[unit])
+        window = Window.read(node, names)
+        return cls(setting.clock, window, step, drawn, _named(node, "time"))
+
+    @property
+    def columns(self) -> Mapping[str, pa.DataType]:
+        return {self.time: TIME}
+
+    def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
+        seen = _seen_from(owners, name, up)
+        start, end = self.window.seconds(seen, self.clock, inside=True)
+        step = self.step.values(seen, streams)
+        count = np.ceil(np.maximum(end - start, 0) / step - 1e-9).astype(np.int64)
+        owner = np.repeat(np.arange(owners.count), count)
+        rows = owners.children(name, owner, up)
+        time_s = start[owner] + (rows.nth - 1) * step[owner]
+        if self.jitter is not None:
+            time_s = time_s + self.jitter.values(rows, streams.at("jitter"))
+        rows.columns[self.time] = self.clock.moments(time_s)
+        return rows
+
+
+@dataclass(frozen=True)
+class Recurring(Way):
+    """What comes back by the calendar: salaries, rents, subscriptions.
+
+    `recurring: {every: month, day: 25, hour: 9, working: true, chance: 0.98}`: `working` moves it
+    to the next working day; `chance` lets some be left out; `jitter_hours` spreads the hour.
+    """
+
+    clock: Clock = field(repr=False)
+    window: Window
+    every: str
+    day: Value
+    hour: Value
+    jitter_hours: float
+    working: bool
+    country: str
+    chance: Value
+    time: str
+    key = "recurring"
+
+    @classmethod
+    def read(cls, node: Node, names: Names, setting: Setting) -> Recurring:
+        node.mapping(
+            ["every", "day", "hour", "jitter_hours", "working", "chance", "from", "to", "as"]
+        )
+        every = node.need("every")
+        known = ("day", "week", "month", "year")
+        if every.text() not in known:
+            raise every.error(f"{every.text()!r} was given. Give one of: {', '.join(known)}.")
+        day, hour, jitter = node.get("day"), node.get("hour"), node.get("jitter_hours")
+        working, chance = node.get("working"), node.get("chance")
+        return cls(
+            setting.clock,
+            Window.read(node, names),
+            every.text(),
+            1 if day is None else names.number(day, -1, 366),
+            0 if hour is None else names.number(hour, 0, 24),
+            0.0 if jitter is None else jitter.number(0),
+            working is not None and working.flag(),
+            setting.country,
+            1.0 if chance is None else names.number(chance, 0, 1),
+            _named(node, "time"),
+        )
+
+    @property
+    def columns(self) -> Mapping[str, pa.DataType]:
+        return {self.time: TIME}
+
+    def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
+        seen = _seen_from(owners, name, up)
+        start, end = self.window.seconds(seen, self.clock, inside=True)
+        owner, time_s = processes.recurring(
+            self.clock.start,
+            start,
+            end,
+            every=self.every,
+            day=np.broadcast_to(numbers(self.day, seen), seen.count),
+            hour=np.broadcast_to(numbers(self.hour, seen), seen.count),
+            working=self.working,
+            holidays=self.country or None,
+        )
+        if self.jitter_hours:
+            time_s = time_s + streams().uniform(0, 3600 * self.jitter_hours, len(time_s))
+        chance = np.broadcast_to(numbers(self.chance, seen), seen.count)[owner]
+        keep = (streams.at("chance")().random(len(owner)) < chance) & (time_s < end[owner])
+        rows = owners.children(name, owner[keep], up)
+        rows.columns[self.time] = self.clock.moments(time_s[keep])
+        return rows
+
+
+WAYS: dict[str, Any] = {w.key: w for w in (Each, Events, Regular, Recurring)}
+"""Key in a world -> how rows come about; states are in `states.py`."""
