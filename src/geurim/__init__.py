@@ -33,6 +33,7 @@ _HOMES = {
     "generate": "geurim.pipeline",
     "run": "geurim.pipeline",
     "Result": "geurim.pipeline",
+    "World": "geurim.generators.rules.world",
     "Report": "geurim.verify",
     "Collapse": "geurim.collapse",
     "Event": "geurim.contract",
@@ -84,6 +85,7 @@ __all__ = [
     "Source",
     "TargetExists",
     "TeacherFailed",
+    "World",
     "__version__",
     "analyze",
     "augment",
@@ -122,6 +124,7 @@ if TYPE_CHECKING:
         TeacherFailed,
     )
     from geurim.generators import fit
+    from geurim.generators.rules.world import World
     from geurim.impute import impute
     from geurim.mix import mix
     from geurim.model import load, save

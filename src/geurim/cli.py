@@ -51,6 +51,7 @@ from geurim.cli_database import (
 )
 from geurim.cli_proof import canaries
 from geurim.cli_proof_sets import collapse, mix, review
+from geurim.cli_rules import generate_world, is_world, rules, set_option
 from geurim.cli_sequences import (
     flat_rows,
     generate_sequences,
@@ -88,6 +89,7 @@ def main() -> None:
 
 
 main.add_command(text)
+main.add_command(rules)
 main.add_command(augment)
 main.add_command(verify)
 main.add_command(compare)
@@ -407,6 +409,7 @@ def impute(
 @input_options
 @click.option("--profile", metavar="JSON", help="Generate from a saved profile, without the data.")
 @click.option("--rows", type=parse_rows, metavar="N", help="How many: 1000000, 1e6, 1m.")
+@set_option
 @scale_option
 @database_options
 @click.option(
@@ -442,6 +445,7 @@ def generate(
     schema: str,
     profile: str,
     rows: int | None,
+    values: tuple[str, ...],
     scale: float,
     keep: tuple[str, ...],
     dangling: str,
@@ -469,9 +473,13 @@ def generate(
     A folder of tables, or a database URL without --table, means the whole database: related
     tables, with every key. OUT is then a database URL, or a folder for a file a table.
 
+    A world, one that ships (`geurim rules list`) or a YAML file of your own, needs no data at all:
+    N are rows of its first table.
+
     \b
     Examples:
       geurim generate people.csv --rows 1e6 --target income -o out
+      geurim generate finance --rows 10000 --set fraud_share=0.01 -o out
       geurim generate visits.csv --entity patient --time date --rows 10000 -o out  # patients
       geurim generate trips.csv --rows 1e6 --constraint "end >= start" -o out
       geurim generate people.csv --rows 1e6 --target income --fair sex:income -o out
@@ -480,6 +488,20 @@ def generate(
     """
     if (data is None) == (profile is None):
         raise click.UsageError("Give DATA or --profile, one of the two.")
+    if is_world(data):
+        ctx.exit(
+            generate_world(
+                ctx,
+                data,
+                output,
+                rows=rows,
+                values=values,
+                seed=seed,
+                workers=workers,
+                overwrite=overwrite,
+            )
+        )
+    refuse(ctx, ["values"], "but with a world")
     if is_whole(data, table, query, rows):
         unknown = ["target", "generator", "edge_cases", "workers", "entity", "time"]
         unknown += ["constraints", "fair", "needed", "time_limit", "synthetic_training", "lang"]

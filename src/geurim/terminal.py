@@ -134,8 +134,15 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], right: str = "
 
 
 def paragraph(text: str) -> str:
-    """A message as one paragraph, as wide as the terminal, where there is one."""
-    text = printable(" ".join(text.split()))
-    if not sys.stderr.isatty():
+    """A message as wide as the terminal, where there is one; its own lines stay lines.
+
+    A line that begins with spaces shows something, such as a place in a formula, and stays as it is.
+    """
+    return "\n".join(map(_line, text.rstrip().split("\n")))
+
+
+def _line(text: str) -> str:
+    text = printable(text)
+    if text.startswith("  ") or not sys.stderr.isatty():
         return text
     return textwrap.fill(text, shutil.get_terminal_size((100, 24)).columns)

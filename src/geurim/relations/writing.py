@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ from geurim.tables import (
 )
 
 _DATABASES = (".db", ".sqlite", ".sqlite3", ".duckdb")
+WORLD = "world.yaml"
+"""The world that a folder of tables was made by."""
+
 _Rows = dict[str, tuple[pa.Schema, Iterator[pa.RecordBatch]]]
 
 
@@ -49,6 +52,7 @@ def write_database(
     *,
     overwrite: bool = False,
     files: str = ".parquet",
+    notes: Mapping[str, str] | None = None,
     progress: Progress = quiet,
 ) -> str:
     """Write every table to a database URL, or to a folder of files, with its keys.
@@ -56,13 +60,14 @@ def write_database(
     In a database all tables come in one transaction, with primary keys, unique sets and foreign
     keys (but for those whose references dangle; DuckDB also cannot hold a key of a table to
     itself, nor a cycle). In a folder each table is a file of kind `files`, and keys.toml holds the
-    keys. After an error or an interrupt all is as before. Tables that are there are replaced only
+    keys; `notes` are more files of text, by name. After an error or an interrupt all is as before.
+    Tables that are there are replaced only
     with `overwrite`; others of the same database stay. Returns where the rows went.
 
     Raises TargetExists, NotFound, SettingError, DataError, ConnectionFailed.
     """
     if not is_url(to):
-        _write_folder(database, Path(to).expanduser(), files, overwrite, progress)
+        _write_folder(database, Path(to).expanduser(), files, notes or {}, overwrite, progress)
         return str(to)
     address = parse(str(to))
     _check_names(database)
@@ -365,7 +370,12 @@ def _postgresql_keys(cursor: Any, keys: Keys, table: str) -> None:
 
 
 def _write_folder(
-    database: Database, to: Path, files: str, overwrite: bool, progress: Progress
+    database: Database,
+    to: Path,
+    files: str,
+    notes: Mapping[str, str],
+    overwrite: bool,
+    progress: Progress,
 ) -> None:
     from geurim.write import write
 
@@ -382,7 +392,8 @@ def _write_folder(
         for table, (schema, batches) in _rows(database, progress, text=_is_text(files)).items():
             source = database.tables[table]
             write(_once(source, schema, batches), folder / f"{table}{files}")
-        (folder / declare.FILE).write_text(declare.written(database.keys), encoding="utf-8")
+        for name, text in {declare.FILE: declare.written(database.keys), **notes}.items():
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 def _is_text(files: str) -> bool:
@@ -406,7 +417,7 @@ def _refuse_folder(to: Path, overwrite: bool) -> None:
         raise TargetExists(f"{str(to)!r} is a file. Choose the name of a folder.")
     held = {p.name for p in to.iterdir()}
     ours = declare.FILE in held and all(
-        n == declare.FILE or Path(n).suffix in SUFFIXES for n in held
+        n in (declare.FILE, WORLD) or Path(n).suffix in SUFFIXES for n in held
     )
     if held and not (ours and overwrite):
         why = "holds a database already" if ours else "holds other files"

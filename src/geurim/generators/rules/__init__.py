@@ -1,0 +1,11 @@
+"""Rules: worlds written by domain experts, and the engine that makes their rows."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+
+def worlds() -> list[str]:
+    """The names of the worlds that ship."""
+    folder = resources.files("geurim") / "worlds"
+    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".yaml"))

@@ -10,17 +10,21 @@ column `anomaly` (or the one that `label` names), missing in all other rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.generators.rules.columns import read_kind
-from geurim.generators.rules.formulas import Formula, Names, Value, needs, numbers
+from geurim.generators.rules.formulas import Formula, Value, needs, numbers
 from geurim.generators.rules.kinds import Kind, decoded
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
+
+if TYPE_CHECKING:
+    from geurim.generators.rules.reader import Scope
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Anomaly:
         return needs((self.share, self.where)).union(*(k.needs for _, k in self.sets))
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Anomaly:
+    def read(cls, node: Node, names: Scope) -> Anomaly:
         node.mapping(["name", "share", "where", "set", "label", "about"])
         where, label = node.get("where"), node.get("label")
         sets = []

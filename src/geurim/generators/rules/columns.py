@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +36,10 @@ from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node, shown
 
+if TYPE_CHECKING:
+    from geurim.generators.rules.reader import Scope
+
+
 KINDS: dict[str, type[Kind]] = {
     "key": Key,
     "choose": Chosen,
@@ -44,7 +48,7 @@ KINDS: dict[str, type[Kind]] = {
     "chance": Chance,
     "between": Between,
     "formula": Computed,
-    "value": Constant,
+    "constant": Constant,
     "cases": Cases,
     "text": Written,
     "person": Person,
@@ -61,9 +65,6 @@ KINDS: dict[str, type[Kind]] = {
     "smooth": Smooth,
 }
 """Key in a world -> kind of column."""
-
-LINKS = (Reference, Sibling, InTime)
-"""The kinds that name a row elsewhere: `shop.city` is a column of the row that `shop` names."""
 
 WRITING = ("about", "hide", "unit", "noise", "missing", "digits")
 """What any column may say beside its kind."""
@@ -112,7 +113,7 @@ class Column:
         return column
 
 
-def read_column(node: Node, names: Names) -> Column:
+def read_column(node: Node, names: Scope) -> Column:
     """The column at a node: a formula as text, a constant, or a mapping with one kind."""
     if not isinstance(node.value, dict):
         return Column(read_kind(node, names))
@@ -122,7 +123,7 @@ def read_column(node: Node, names: Names) -> Column:
     missing, digits, unit = node.get("missing"), node.get("digits"), node.get("unit")
     numeric = pa.types.is_floating(kind.type) or pa.types.is_integer(kind.type)
     for key in ("noise", "digits"):
-        if key in said and (not numeric or isinstance(kind, Key | LINKS)):
+        if key in said and (not numeric or (isinstance(kind, Key) or kind.link)):
             raise node.at(key, None).error(f"{key!r} is for numbers, and this is {kind.type}.")
     return Column(
         kind,
@@ -139,10 +140,10 @@ def _noise(node: Node, names: Names) -> Draw:
     """Noise as a distribution; a number or formula is the deviation of a normal one."""
     if isinstance(node.value, dict):
         return read_draw(node, names)
-    return Draw("normal", (("mean", 0.0), ("sd", names.number(node, 0))))
+    return Draw("normal", (("mean", 0.0), ("deviation", names.number(node, 0))))
 
 
-def read_kind(node: Node, names: Names, others: tuple[str, ...] = ()) -> Kind:
+def read_kind(node: Node, names: Scope, others: tuple[str, ...] = ()) -> Kind:
     """How the values at a node come about; `others` are keys that are read elsewhere."""
     value = node.value
     if isinstance(value, str):
@@ -172,8 +173,3 @@ def _near(node: Node, others: tuple[str, ...]) -> str:
 
 def _all() -> str:
     return ", ".join(KINDS)
-
-
-def is_link(kind: Any) -> bool:
-    """Whether a column's values are rows of another table."""
-    return isinstance(kind, LINKS)

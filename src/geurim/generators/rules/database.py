@@ -101,7 +101,7 @@ def _blocks(
     tree = engine.plan.tree(root)
     nothing = dict.fromkeys(tree, 0)
     job = _Job(engine=engine, root=root, pieces=tuple(_pieces(engine.plan)), running=nothing)
-    results = map(job, range(blocks))
+    results: Iterator[dict[str, pa.RecordBatch]] = map(job, range(blocks))
     if workers > 1 and blocks > 1:
         sizes = list(Processes(workers)(job.sizes, blocks))
         offsets = [nothing]

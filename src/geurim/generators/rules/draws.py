@@ -1,6 +1,6 @@
 """A distribution as a world states it: parameters that are numbers or formulas, bounds, rounding.
 
-    {draw: lognormal, median: 20000 + 300 * age, sigma: 0.5, low: 0, round: -2}
+{draw: lognormal, median: 20000 + 300 * age, sigma: 0.5, low: 0, round: -2}
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Draw:
     def values(self, rows: Rows, streams: Streams) -> np.ndarray:
         """One value a row (N,): int64 where whole, else float64."""
         given = {k: numbers(v, rows) for k, v in self.parameters}
-        low, high = numbers(self.low, rows), numbers(self.high, rows)
+        low, high = (None if v is None else numbers(v, rows) for v in (self.low, self.high))
         found = drawn(self.name, streams, rows.count, given, low, high)
         if self.digits is not None:
             found = np.round(found, self.digits)
@@ -62,9 +62,7 @@ class Draw:
         return found.astype(np.int64) if self.whole else np.asarray(found, np.float64)
 
 
-def read_draw(
-    node: Node, names: Names, others: Sequence[str] = (), *, time: bool = False
-) -> Draw:
+def read_draw(node: Node, names: Names, others: Sequence[str] = (), *, time: bool = False) -> Draw:
     """The distribution at a node; a plain number is itself, a formula its value.
 
     `others`: keys that stand beside it and are read elsewhere. `time`: durations, whose unit `in`

@@ -95,9 +95,7 @@ class Engine:
         else:
             fill(table, step.column, around.block[table.name], mine)
 
-    def _rows(
-        self, table: Table, root: str, block: int, around: Around, streams: Streams
-    ) -> Rows:
+    def _rows(self, table: Table, root: str, block: int, around: Around, streams: Streams) -> Rows:
         if table.way is not None and table.parent is not None:
             return table.way.grow(around.block[table.parent], table.name, table.up, streams)
         size = self.block_rows(root)
@@ -219,9 +217,7 @@ def _as_key(plan: Plan, table: str, numbers: pa.Array) -> pa.Array:
     return (Key() if key is None else key[1]).written(numbers)
 
 
-def written(
-    plan: Plan, rows: Rows, offsets: Mapping[str, int], streams: Streams
-) -> pa.RecordBatch:
+def written(plan: Plan, rows: Rows, offsets: Mapping[str, int], streams: Streams) -> pa.RecordBatch:
     """A table of a block as it is put out; `offsets`: how many rows of each table came before."""
     table = plan.tables[rows.name]
     streams = streams.at(table.name, "written")
@@ -243,7 +239,9 @@ def written(
         if name not in table.links and not isinstance(about.kind, Key):
             found[name] = about.written(found[name], rows, streams.at(name))
     if table.parent is not None:
-        found[table.up] = _as_key(plan, table.parent, pa.array(rows.owner + offsets[table.parent]))
+        found[table.up] = _as_key(
+            plan, table.parent, pa.array(np.asarray(rows.owner) + offsets[table.parent])
+        )
     schema = written_schema(plan, table.name)
     arrays = [_plain(found[f.name]).cast(f.type) for f in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -73,9 +73,14 @@ Value = float | Formula
 """A number, or the formula of one."""
 
 
-def numbers(value: Value | None, rows: Rows) -> float | np.ndarray | None:
-    """A number or formula evaluated; None stays None."""
+def numbers(value: Value, rows: Rows) -> float | np.ndarray:
+    """A number as it is; of a formula, the values (N,)."""
     return value.numbers(rows) if isinstance(value, Formula) else value
+
+
+def column(value: Value, rows: Rows) -> np.ndarray:
+    """The values (N,) of a number or a formula, as float64; missing as NaN."""
+    return np.broadcast_to(np.asarray(numbers(value, rows), float), (rows.count,))
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Names:
                 raise node.error(f"{self._unknown(name)}{pointed(text, place)}")
             fields.append(pa.field(name, kind))
         try:
-            found = read(text, pa.schema(dict((f.name, f) for f in fields).values()))
+            found = read(text, pa.schema({f.name: f for f in fields}.values()))
         except SettingError as error:
             what, advice = getattr(error, "what", None), getattr(error, "advice", "")
             if what is None:
@@ -153,7 +158,9 @@ def needs(found: Any) -> frozenset[str]:
     if isinstance(found, tuple):
         return frozenset().union(*map(needs, found))
     if dataclasses.is_dataclass(found) and not isinstance(found, type):
-        return frozenset().union(*(needs(getattr(found, f.name)) for f in dataclasses.fields(found)))
+        return frozenset().union(
+            *(needs(getattr(found, f.name)) for f in dataclasses.fields(found))
+        )
     return frozenset()
 
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.errors import SamplingError
-from geurim.generators.rules.formulas import Formula, Names
+from geurim.generators.rules.formulas import Formula
 from geurim.generators.rules.kinds import Kind
 from geurim.generators.rules.rows import NONE, Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node, shown
+
+if TYPE_CHECKING:
+    from geurim.generators.rules.reader import Scope
+
 
 _PATTERN = re.compile(r"([^{}]*)\{(?::0?(\d{1,2}))?\}([^{}]*)")
 _ROUNDS = 100
@@ -36,15 +41,15 @@ class Key(Kind):
     kind = "key"
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Key:
+    def read(cls, node: Node, names: Scope) -> Key:
         about = node.need("key")
         if isinstance(about.value, int) and not isinstance(about.value, bool):
             return cls(first=about.value)
         match = _PATTERN.fullmatch(about.value) if isinstance(about.value, str) else None
         if match is None:
             raise about.error(
-                f"{shown(about.value)} was given. Give the first number, or a text with a place for "
-                'it: "C{:06}".'
+                f"{shown(about.value)} was given. Give the first number, or a text with a place "
+                'for it: "C{:06}".'
             )
         before, width, after = match.groups()
         return cls(1, before, int(width or 0), after, pa.string())
@@ -81,7 +86,7 @@ class Reference(Kind):
     options = ("weight", "match", "distinct", "chance")
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Reference:
+    def read(cls, node: Node, names: Scope) -> Reference:
         table = names.table(node.need("reference"))
         weight = node.get("weight")
         if weight is not None:
@@ -99,6 +104,10 @@ class Reference(Kind):
             distinct is not None and distinct.flag(),
             1.0 if chance is None else names.number(chance, 0, 1),
         )
+
+    @property
+    def link(self) -> str:
+        return self.table
 
     @property
     def whole(self) -> frozenset[tuple[str, str]]:
@@ -129,7 +138,8 @@ class Reference(Kind):
         low = ends[np.searchsorted(there[order], wanted, "left")]
         high = ends[np.searchsorted(there[order], wanted, "right")]
         place = np.searchsorted(ends[1:], low + u * (high - low), "right")
-        return np.where(high > low, order[np.minimum(place, other.count - 1)], NONE)
+        found = order[np.minimum(place, other.count - 1)]
+        return np.asarray(np.where(high > low, found, NONE))
 
     def _groups(self, rows: Rows, other: Rows) -> tuple[np.ndarray, np.ndarray]:
         """One code for what must be alike, of each row there and of each row here."""
@@ -164,7 +174,7 @@ class Reference(Kind):
 
 def _numbers(column: pa.Array) -> np.ndarray:
     found = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return np.maximum(np.nan_to_num(found), 0.0)
+    return np.asarray(np.maximum(np.nan_to_num(found), 0.0))
 
 
 def _plain(column: pa.Array) -> pa.Array:

@@ -11,7 +11,7 @@ import abc
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node, shown
 
+if TYPE_CHECKING:
+    from geurim.generators.rules.reader import Scope
+
 
 class Kind(abc.ABC):
     """How the values of a column come about: an immutable value, read from a world."""
@@ -34,7 +37,7 @@ class Kind(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def read(cls, node: Node, names: Names) -> Kind:
+    def read(cls, node: Node, names: Scope) -> Kind:
         """The kind at a node, a mapping that has the key `kind`. Raises SettingError."""
 
     @abc.abstractmethod
@@ -46,6 +49,21 @@ class Kind(abc.ABC):
         """The dotted names that must be there before."""
         return needs(self)
 
+    @property
+    def wants(self) -> frozenset[tuple[str, str]]:
+        """Columns of tables in the same block that must be there; "" for the rows themselves."""
+        return frozenset()
+
+    @property
+    def whole(self) -> frozenset[tuple[str, str]]:
+        """Columns of other tables that must be there, of all their rows."""
+        return frozenset()
+
+    @property
+    def link(self) -> str | None:
+        """The table whose rows the values are, as row numbers."""
+        return None
+
 
 @dataclass(frozen=True)
 class Constant(Kind):
@@ -53,11 +71,11 @@ class Constant(Kind):
 
     value: Any
     type: pa.DataType
-    kind = "value"
+    kind = "constant"
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Constant:
-        return cls.of(node.need("value"))
+    def read(cls, node: Node, names: Scope) -> Constant:
+        return cls.of(node.need("constant"))
 
     @classmethod
     def of(cls, node: Node) -> Constant:
@@ -79,7 +97,7 @@ class Computed(Kind):
         return self.formula.type
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Computed:
+    def read(cls, node: Node, names: Scope) -> Computed:
         return cls(names.value(node.need("formula")))
 
     def make(self, rows: Rows, streams: Streams) -> pa.Array:
@@ -99,7 +117,7 @@ class Drawn(Kind):
         return pa.int64() if self.draw.whole else pa.float64()
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Drawn:
+    def read(cls, node: Node, names: Scope) -> Drawn:
         return cls(read_draw(node, names))
 
     def make(self, rows: Rows, streams: Streams) -> pa.Array:
@@ -119,7 +137,7 @@ class Mixed(Kind):
         return pa.int64() if all(d.whole for d in self.draws) else pa.float64()
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Mixed:
+    def read(cls, node: Node, names: Scope) -> Mixed:
         parts = node.need("mixture").list()
         weights = [(n.need("weight"), names.number(n.need("weight"), 0)) for n in parts]
         check_sum(node.need("mixture"), [w for _, w in weights])
@@ -171,13 +189,14 @@ class Chosen(Kind):
         return needs(weights) | frozenset(self.given)
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Chosen:
+    def read(cls, node: Node, names: Scope) -> Chosen:
         about = node.need("choose")
         given = node.get("given")
         if given is None:
             return cls((read_choice(about, names),))
         columns = given.texts()
-        for name, at in zip(columns, [given] if isinstance(given.value, str) else given.list()):
+        places = [given] if isinstance(given.value, str) else given.list()
+        for name, at in zip(columns, places, strict=True):
             if names.find(name) is None:
                 names.value(at)  # raises, with what is known
         keys = [case_key(n, key, len(columns)) for key, n in pairs(about)]
@@ -191,7 +210,11 @@ class Chosen(Kind):
         if not any(isinstance(w, Formula) for c in self.cases for w in c.weights):
             return self._at_once(group, streams)
         return by_case(
-            group, [lambda r, s, c=c: _picked(c, r, s) for c in self.cases], rows, streams, self.type
+            group,
+            [lambda r, s, c=c: _picked(c, r, s) for c in self.cases],
+            rows,
+            streams,
+            self.type,
         )
 
     def _at_once(self, group: np.ndarray, streams: Streams) -> pa.Array:
@@ -247,7 +270,7 @@ class Chance(Kind):
     type: pa.DataType = pa.bool_()
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Chance:
+    def read(cls, node: Node, names: Scope) -> Chance:
         return cls(names.number(node.need("chance"), 0, 1))
 
     def make(self, rows: Rows, streams: Streams) -> pa.Array:
@@ -267,7 +290,7 @@ class Between(Kind):
         return self.low.type
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Between:
+    def read(cls, node: Node, names: Scope) -> Between:
         ends = node.need("between").list()
         if len(ends) != 2:
             raise node.need("between").error(f"{len(ends)} ends were given. Give two: [low, high].")
@@ -310,7 +333,7 @@ class Cases(Kind):
     kind = "cases"
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Cases:
+    def read(cls, node: Node, names: Scope) -> Cases:
         from geurim.generators.rules.columns import read_kind
 
         conditions, kinds = [], []
@@ -364,7 +387,7 @@ class Written(Kind):
     type: pa.DataType = pa.string()
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Written:
+    def read(cls, node: Node, names: Scope) -> Written:
         about = node.need("text")
         variants = [about] if isinstance(about.value, str) else about.list()
         return cls(tuple(pieces(n, names) for n in variants))
@@ -455,7 +478,9 @@ def plain_array(nodes: Sequence[Node]) -> pa.Array:
         return pa.array([n.value for n in nodes])
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         kinds = ", ".join(dict.fromkeys(type(n.value).__name__ for n in nodes))
-        raise nodes[0].error(f"the values are of several types ({kinds}). Give one type.") from error
+        raise nodes[0].error(
+            f"the values are of several types ({kinds}). Give one type."
+        ) from error
 
 
 def case_key(node: Node, key: Any, count: int) -> tuple[str, ...]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.generators.rules.draws import SECONDS
-from geurim.generators.rules.formulas import Formula, Names, Value, needs, numbers
+from geurim.generators.rules.formulas import Formula, Value, needs, numbers
 from geurim.generators.rules.kinds import Kind, decoded
 from geurim.generators.rules.rows import NONE, Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
+
+if TYPE_CHECKING:
+    from geurim.generators.rules.reader import Scope
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,16 @@ class Sibling(Kind):
     options = ("nth",)
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Sibling:
+    def read(cls, node: Node, names: Scope) -> Sibling:
         table, owner = names.sibling(node.need("sibling"))
         return cls(table, owner, names.number(node.need("nth")))
 
     @property
+    def link(self) -> str:
+        return self.table
+
+    @property
     def wants(self) -> frozenset[tuple[str, str]]:
-        """Columns of the tables around that must be there before; "" for the rows themselves."""
         return frozenset([(self.table, "")])
 
     def make(self, rows: Rows, streams: Streams) -> pa.Array:
@@ -68,7 +74,7 @@ class InTime(Kind):
     options = ("at", "from", "to")
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> InTime:
+    def read(cls, node: Node, names: Scope) -> InTime:
         which = next(k for k in ("during", "last", "next") if k in node.mapping())
         table, owner = names.sibling(node.need(which))
         start = _column(node, "from", names, table, ("entered", "start", "begin", "time"))
@@ -77,6 +83,10 @@ class InTime(Kind):
             end = _column(node, "to", names, table, ("left", "end", "until"))
         about = node.get("at") or Node("time", node.path, node.file, node.places)
         return cls(which, table, owner, names.value(about), start, end)
+
+    @property
+    def link(self) -> str:
+        return self.table
 
     @property
     def wants(self) -> frozenset[tuple[str, str]]:
@@ -107,9 +117,7 @@ class InTime(Kind):
         return pa.array(np.where(inside, found, 0), mask=~inside)
 
 
-def _column(
-    node: Node, key: str, names: Names, table: str, usual: tuple[str, ...]
-) -> str:
+def _column(node: Node, key: str, names: Scope, table: str, usual: tuple[str, ...]) -> str:
     """The column of the other table that is named, or its usual name."""
     said = node.get(key)
     if said is not None:
@@ -154,7 +162,7 @@ class Over(Kind):
     options = ("take", "value", "where")
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Over:
+    def read(cls, node: Node, names: Scope) -> Over:
         table = names.within(node.need("over"))
         inner = names.inside(table)
         about = node.need("take")
@@ -234,7 +242,7 @@ class Running(Kind):
     options = ("value",)
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Running:
+    def read(cls, node: Node, names: Scope) -> Running:
         about = node.need("running")
         take = about.text()
         if take not in ("sum", "min", "max"):
@@ -271,7 +279,7 @@ class Before(Kind):
         return self.value.type
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Before:
+    def read(cls, node: Node, names: Scope) -> Before:
         start = node.get("else")
         return cls(names.value(node.need("before")), None if start is None else start.value)
 
@@ -289,27 +297,27 @@ class Before(Kind):
 class Smooth(Kind):
     """Noise that remembers: each value is `smooth` times the last one of its owner, plus noise.
 
-    An autoregression of order 1 around 0 with the deviation `sd`, stationary from the first row
-    on. With `over` (a time and its unit) the memory is that of a unit of time: an Ornstein-
-    Uhlenbeck process, for rows that are not evenly spaced.
+    An autoregression of order 1 around 0 with this deviation, stationary from the first row on.
+    With `over` (a time and its unit) the memory is that of a unit of time: an Ornstein-Uhlenbeck
+    process, for rows that are not evenly spaced.
     """
 
     memory: float
-    sd: Value
+    deviation: Value
     over: Formula | None
     seconds: float
     type: pa.DataType = pa.float64()
     kind = "smooth"
-    options = ("sd", "over", "in")
+    options = ("deviation", "over", "in")
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Smooth:
+    def read(cls, node: Node, names: Scope) -> Smooth:
         over, unit = node.get("over"), node.get("in")
         if unit is not None and unit.text() not in SECONDS:
             raise unit.error(f"{unit.text()!r} was given. Give one of: {', '.join(SECONDS)}.")
         return cls(
             node.need("smooth").number(0, 1),
-            names.number(node.need("sd"), 0),
+            names.number(node.need("deviation"), 0),
             None if over is None else names.value(over),
             SECONDS[unit.text() if unit is not None else "days"],
         )
@@ -324,7 +332,7 @@ class Smooth(Kind):
             keep = self.memory ** np.maximum(gap, 0)
         keep[rows.nth == 1] = 0.0
         noise *= np.sqrt(1 - keep**2)
-        return pa.array(_remembered(noise, keep) * numbers(self.sd, rows))
+        return pa.array(_remembered(noise, keep) * numbers(self.deviation, rows))
 
 
 def _remembered(noise: np.ndarray, keep: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ import pyarrow as pa
 from geurim.errors import SettingError
 from geurim.generators.rules.anomalies import Anomaly
 from geurim.generators.rules.clock import Clock
-from geurim.generators.rules.columns import Column, is_link
+from geurim.generators.rules.columns import Column
 from geurim.generators.rules.formulas import Formula, Value
-from geurim.generators.rules.keys import Key, Reference
+from geurim.generators.rules.keys import Key
 from geurim.generators.rules.ways import Way
 
 Part = tuple[str, str]
@@ -51,7 +51,7 @@ class Table:
     @property
     def links(self) -> dict[str, str]:
         """Columns that name rows of other tables, and which."""
-        return {n: c.kind.table for n, c in self.columns.items() if is_link(c.kind)}
+        return {n: c.kind.link for n, c in self.columns.items() if c.kind.link is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +84,11 @@ class Plan:
     def roots(self) -> tuple[str, ...]:
         """The tables within no other, but for unions."""
         return tuple(n for n, t in self.tables.items() if t.parent is None and not t.parts)
+
+    @property
+    def first(self) -> str | None:
+        """The root whose rows are asked for: the first that is not written down."""
+        return next((r for r in self.roots if self.tables[r].fixed is None), None)
 
     @property
     def put_out(self) -> tuple[str, ...]:
@@ -145,8 +150,3 @@ def ordered(steps: list[Step]) -> tuple[Step, ...]:
             f"These need each other, and none can be made first: {' → '.join(names)}. "
             "Break the circle."
         ) from error
-
-
-def refers_to(column: Column) -> str | None:
-    """The table whose rows a column chooses from, of all its rows."""
-    return column.kind.table if isinstance(column.kind, Reference) else None

@@ -11,18 +11,21 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from geurim.errors import MissingExtra
 from geurim.generators import _people
-from geurim.generators.rules.formulas import Names
 from geurim.generators.rules.kinds import Kind, coded, decoded
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
+
+if TYPE_CHECKING:
+    from geurim.generators.rules.reader import Scope
+
 
 _POOL = 5_000
 _SEED = 0x706F6F6C
@@ -44,7 +47,7 @@ class Person(Kind):
     type: pa.DataType = pa.string()
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Person:
+    def read(cls, node: Node, names: Scope) -> Person:
         about = node.need("person")
         what = about.text()
         known = [m for m in _people.MAKERS if m != "text"]
@@ -116,7 +119,7 @@ class Provided(Kind):
     type: pa.DataType = pa.string()
 
     @classmethod
-    def read(cls, node: Node, names: Names) -> Provided:
+    def read(cls, node: Node, names: Scope) -> Provided:
         library = "faker" if "faker" in node.mapping() else "mimesis"
         about, pool = node.need(library), node.get("pool")
         locale = names.locale_of(node)
@@ -158,7 +161,7 @@ def _provider(library: str, what: str, locale: str) -> Callable[[], Any]:
             found = getattr(found, part)
     if not callable(found):
         raise AttributeError("it is no function")
-    return found
+    return cast(Callable[[], Any], found)
 
 
 def _mimesis_locale(locale: str) -> str:

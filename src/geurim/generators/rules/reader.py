@@ -553,14 +553,13 @@ class Reader:
     def _step(self, table: Table, name: str) -> Step:
         kind = table.columns[name].kind
         here, whole = self._parts(table.name, kind.needs)
-        wants = getattr(kind, "wants", frozenset())
-        for other, dotted in wants:
+        for other, dotted in kind.wants:
             if dotted:
                 more = self._parts(other, [dotted])
                 here, whole = [*here, *more[0]], [*whole, *more[1]]
             else:
                 here = [*here, (other, "")]
-        whole = [*whole, *getattr(kind, "whole", ())]
+        whole = [*whole, *kind.whole]
         return Step(
             table=table.name,
             column=name,
@@ -585,8 +584,8 @@ class Reader:
             if isinstance(table.columns[name].kind, Running | Before | Smooth):
                 node = self.tables[table.name].need("constraints")
                 raise node.error(
-                    f"the column {name!r} depends on other rows, and cannot be drawn again for one. "
-                    "Leave it out of constraints."
+                    f"the column {name!r} depends on other rows, and cannot be drawn again for one "
+                    "row. Leave it out of constraints."
                 )
         inside = [steps[n] for n in table.columns if n in met]
         return tuple(s.column for s in ordered(inside))

@@ -18,7 +18,7 @@ NONE = -1
 
 @dataclass(eq=False)
 class Around:
-    """What rows may look at beside themselves: the tables of their block, and whole other tables."""
+    """What rows may look at: the tables of their block, and other tables whole."""
 
     block: dict[str, Rows] = field(default_factory=dict)
     whole: dict[str, Rows] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ import pyarrow as pa
 from geurim.generators.rules import processes
 from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.draws import SECONDS, Draw, read_draw
-from geurim.generators.rules.formulas import Names, Value, numbers
+from geurim.generators.rules.formulas import Names, Value, column
 from geurim.generators.rules.kinds import check_sum, pick
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
@@ -48,8 +49,8 @@ class Hazard:
 
     def values(self, rows: Rows, streams: Streams) -> np.ndarray:
         """Seconds (N,), infinite where it never comes."""
-        age = np.maximum(np.nan_to_num(numbers(self.age, rows)), self.ages[0])
-        times = np.maximum(np.nan_to_num(numbers(self.times, rows)), 0.0)
+        age = np.maximum(np.nan_to_num(column(self.age, rows)), self.ages[0])
+        times = np.maximum(np.nan_to_num(column(self.times, rows)), 0.0)
         wait = streams().standard_exponential(rows.count)
         ages, rates = np.array(self.ages), np.array(self.rates)
         reached = np.concatenate([[0.0], np.cumsum(rates[:-1] * np.diff(ages))])
@@ -93,7 +94,9 @@ class States(Way):
             raise node.error("there is no state. Write them: healthy: {lasts: …, next: …}.")
         inner = names.also({"state": pa.string(), "entered": TIME})
         first, first_weights = _next(node.need("first"), known, names)
-        stays = [node.at(s, {} if v is None else v) for s, v in node.mapping().items() if s in known]
+        stays = [
+            node.at(s, {} if v is None else v) for s, v in node.mapping().items() if s in known
+        ]
         states = tuple(_state(n, known, inner) for n in stays)
         _reached(node, known, first, states)
         keep = node.get("keep")
@@ -123,13 +126,14 @@ class States(Way):
             if lasts is None or not self.states[state].next:
                 return np.full(len(index), np.inf)
             found = lasts.values(view(state, index, time_s), streams.at("lasts", state, round))
-            return np.maximum(found, self.clock.step_s)
+            return np.asarray(np.maximum(found, self.clock.step_s))
 
         def move(state: int, index: np.ndarray, time_s: np.ndarray, round: int) -> np.ndarray:
             there = self.states[state]
             rows = view(state, index, time_s)
             codes = pick(there.weights, rows, streams.at("next", state, round))
-            return np.array(there.next)[codes]
+            found: np.ndarray = np.array(there.next)[codes]
+            return found
 
         ends = [i for i, s in enumerate(self.states) if not s.next]
         owner, state, entered, left, cut = processes.walk(
@@ -163,7 +167,7 @@ def _lasts(node: Node, names: Names) -> Draw | Hazard:
         raise about.error(f"{shown(steps)} was given. Give rates per year by age: {{0: 0.01}}.")
     ages = list(steps)
     if any(isinstance(a, bool) or not isinstance(a, int | float) for a in ages) or any(
-        b <= a for a, b in zip(ages, ages[1:], strict=False)
+        b <= a for a, b in pairwise(ages)
     ):
         raise about.error(f"the ages {ages} do not rise. Give numbers, the lowest first.")
     rates = [about.at(str(a), r).number(0) for a, r in steps.items()]
@@ -176,9 +180,7 @@ def _lasts(node: Node, names: Names) -> Draw | Hazard:
     )
 
 
-def _next(
-    node: Node, known: list[str], names: Names
-) -> tuple[tuple[int, ...], tuple[Value, ...]]:
+def _next(node: Node, known: list[str], names: Names) -> tuple[tuple[int, ...], tuple[Value, ...]]:
     """States that may follow, by their places, and their weights."""
     if isinstance(node.value, str):
         return (_place(node, node.text(), known),), (1,)

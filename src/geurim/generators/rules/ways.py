@@ -21,7 +21,7 @@ from geurim.generators.rules import processes
 from geurim.generators.rules.calendars import Intensity
 from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.draws import SECONDS, Draw, read_draw
-from geurim.generators.rules.formulas import Formula, Names, Value, needs, numbers
+from geurim.generators.rules.formulas import Formula, Names, Value, column, needs
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
@@ -192,11 +192,11 @@ class Events(Way):
             return processes.renewal(
                 lambda index, round: gap.values(seen.part(index), streams.at(round)), start, end
             )
-        rate = np.broadcast_to(numbers(self.rate_per_s, seen) / self.per_s, seen.count)
-        rate = np.maximum(np.nan_to_num(rate), 0.0)
+        assert self.rate_per_s is not None
+        rate = np.maximum(np.nan_to_num(column(self.rate_per_s, seen)), 0.0) / self.per_s
         if self.bursts is None or self.fading_s is None:
             return processes.poisson(streams, rate, start, end, self.schedule)
-        bursts = np.broadcast_to(numbers(self.bursts, seen), seen.count)
+        bursts = column(self.bursts, seen)
         fading = self.fading_s.values(seen, streams.at("fading"))
         return processes.hawkes(streams, rate, start, end, bursts, fading, self.schedule)
 
@@ -316,14 +316,14 @@ class Recurring(Way):
             start,
             end,
             every=self.every,
-            day=np.broadcast_to(numbers(self.day, seen), seen.count),
-            hour=np.broadcast_to(numbers(self.hour, seen), seen.count),
+            day=column(self.day, seen),
+            hour=column(self.hour, seen),
             working=self.working,
             holidays=self.country or None,
         )
         if self.jitter_hours:
             time_s = time_s + streams().uniform(0, 3600 * self.jitter_hours, len(time_s))
-        chance = np.broadcast_to(numbers(self.chance, seen), seen.count)[owner]
+        chance = column(self.chance, seen)[owner]
         keep = (streams.at("chance")().random(len(owner)) < chance) & (time_s < end[owner])
         rows = owners.children(name, owner[keep], up)
         rows.columns[self.time] = self.clock.moments(time_s[keep])

@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress, Source, quiet
 from geurim.errors import NotFound, SettingError
+from geurim.generators.rules import worlds
 from geurim.generators.rules.engine import BLOCK, Engine, tables_of, written, written_schema
 from geurim.generators.rules.formulas import Formula
 from geurim.generators.rules.plan import Plan, Table
@@ -63,12 +64,12 @@ class World(Generator):
         Raises NotFound, or SettingError with everything that is wrong, each with line and column.
         """
         text = str(world)
-        if text in names():
+        if text in worlds():
             node, folder = parse_yaml(shipped(text), f"{text}.yaml"), None
         elif text.endswith((".yaml", ".yml")) or Path(text).exists():
             node, folder = read_yaml(text), Path(text).resolve().parent
         else:
-            near = difflib.get_close_matches(text, names(), 2) or names()
+            near = difflib.get_close_matches(text, worlds(), 2) or worlds()
             raise NotFound(
                 f"There is no world {text!r}. Did you mean {', '.join(near)}? A file of your own "
                 "ends in .yaml."
@@ -108,16 +109,16 @@ class World(Generator):
         return str(yaml.safe_dump(spec, allow_unicode=True, sort_keys=False))
 
     def counts(self, rows: int | None) -> dict[str, int]:
-        """How many rows each root has, where the first one has `rows`."""
+        """How many rows each root has, where the first that is not written down has `rows`."""
         plan, found = self.plan, dict[str, int]()
-        for i, root in enumerate(plan.roots):
+        for root in plan.roots:
             table = plan.tables[root]
             if table.fixed is not None:
                 found[root] = table.fixed.num_rows
-            elif i == 0 and rows is not None:
+            elif root == plan.first and rows is not None:
                 found[root] = rows
             elif table.rows is None:
-                found[root] = self._unsaid(root, i, rows)
+                raise self._unsaid(root)
         ahead = [r for r in plan.roots if r not in found]
         while ahead:
             ready = [r for r in ahead if _needed(plan.tables[r]) <= set(found)]
@@ -131,15 +132,15 @@ class World(Generator):
             ahead = [r for r in ahead if r not in found]
         return {r: found[r] for r in plan.roots}
 
-    def _unsaid(self, root: str, place: int, rows: int | None) -> int:
-        if place == 0:
-            raise SettingError(
-                f"How many rows of {root!r} are to be made is not said: {rows!r}. "
-                "Give the number of rows."
+    def _unsaid(self, root: str) -> SettingError:
+        first = self.plan.first
+        if root == first:
+            return SettingError(
+                f"How many rows of {root!r} are to be made is not said. Give the number of rows."
             )
-        raise SettingError(
+        return SettingError(
             f"The table {root!r} belongs to no other, and has no 'rows'. Add them: a number, or a "
-            f"formula such as 'rows: {self.plan.roots[0]} / 10'."
+            f"formula such as 'rows: {first} / 10'."
         )
 
     def fit(
@@ -199,7 +200,7 @@ class FittedWorld(Fitted):
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None
     ) -> pa.RecordBatch:
         plan, entropy = self.world.plan, int(rng.integers(2**63))
-        counts = {r: 0 for r in plan.roots} | {self.table: rows}
+        counts = dict.fromkeys(plan.roots, 0) | {self.table: rows}
         size = max(rows, 1)
         engine = Engine(plan=plan, entropy=entropy, counts=counts, whole=self.whole, size=size)
         made = next(iter(tables_of(engine, self.table, 0)))
@@ -252,12 +253,6 @@ def _count(table: Table, known: Mapping[str, int]) -> int:
         return int(table.rows or 0)
     one = Rows("", 1, columns={n: pa.array([c]) for n, c in known.items()})
     return max(round(float(table.rows.numbers(one))), 0)
-
-
-def names() -> list[str]:
-    """The worlds that ship."""
-    folder = resources.files("geurim") / "worlds"
-    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".yaml"))
 
 
 def shipped(name: str) -> str:

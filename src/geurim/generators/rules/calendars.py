@@ -1,0 +1,5 @@
+class Intensity: ...
+
+
+def intensity(start, end, **k):
+    return Intensity()
