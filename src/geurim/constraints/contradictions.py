@@ -6,19 +6,17 @@ where the reasoning here does not reach, a condition counts as possible, and dra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from geurim.columns import is_ordered, to_axis
+from geurim.columns import is_ordered
 from geurim.constraints.kinds import Constraint, Determines, Rule, Unique
 from geurim.contract import Profile
 from geurim.errors import SettingError
 from geurim.expressions import (
-    Arithmetic,
     Column,
     Comparison,
     Expression,
@@ -26,10 +24,10 @@ from geurim.expressions import (
     IsNull,
     Junction,
     Literal,
-    Negative,
     Not,
 )
-from geurim.expressions.kinds import scalar
+from geurim.expressions.kinds import kind_of
+from geurim.expressions.ranges import Interval, Intervals, on_axis, range_of
 
 _TURNS = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "<>", "<>": "="}
 _SWAPS = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
@@ -37,24 +35,7 @@ _ROUNDS = 4
 _BRANCHES = 64  # alternatives looked at
 
 
-@dataclass(frozen=True)
-class Domain:
-    """What a column may hold: numbers and times on the axis, or some values; and missing."""
-
-    low: float = -np.inf
-    high: float = np.inf
-    values: frozenset[Any] | None = None  # None: any
-    missing: bool = True
-
-    @property
-    def empty(self) -> bool:
-        return self.low > self.high or self.values == frozenset()
-
-
-Domains = Mapping[str, Domain]
-
-
-def domains(profile: Profile, free: Iterable[str] = ()) -> dict[str, Domain]:
+def domains(profile: Profile, free: Iterable[str] = ()) -> dict[str, Interval]:
     """What the columns of a profile may hold; those of `free` (given from outside) anything."""
     found = {}
     for name, facts in profile.columns.items():
@@ -62,15 +43,15 @@ def domains(profile: Profile, free: Iterable[str] = ()) -> dict[str, Domain]:
         if name in free:
             continue
         if facts["role"] in ("number", "datetime"):
-            found[name] = Domain(float(facts["min"]), float(facts["max"]), missing=missing)
+            found[name] = Interval(float(facts["min"]), float(facts["max"]), missing=missing)
         elif facts["role"] in ("category", "constant") and not facts["pooled"]["count"]:
             values = frozenset(v for v, _ in facts["categories"])
-            found[name] = Domain(values=values, missing=missing)
+            found[name] = Interval(values=values, missing=missing)
     return found
 
 
-def impossible(conditions: Iterable[Expression], known: Domains) -> str | None:
-    """Why no row can meet all conditions at once; None where one may."""
+def impossible(conditions: Iterable[Expression], known: Intervals) -> str | None:
+    """Why no row can meet all conditions at once; None where one may. Never a false alarm."""
     parts = tuple(_positive(c) for c in conditions)
     reason = None
     for count, branch in enumerate(_branches(parts)):
@@ -152,7 +133,7 @@ def _branches(parts: tuple[Expression, ...]) -> Iterator[list[Expression]]:
             yield [first, *branch]
 
 
-def _conflict(branch: list[Expression], known: Domains) -> str | None:
+def _conflict(branch: list[Expression], known: Intervals) -> str | None:
     circle = _circle(branch)
     if circle:
         return circle
@@ -194,7 +175,7 @@ def _circle(branch: list[Expression]) -> str | None:
     return None
 
 
-def _narrow(part: Expression, state: dict[str, Domain], known: Domains) -> str | None:
+def _narrow(part: Expression, state: dict[str, Interval], known: Intervals) -> str | None:
     """Cut the domains to those in which `part` can be true; the reason where one is empty."""
     if isinstance(part, IsNull) and isinstance(part.operand, Column):
         domain = state.get(part.operand.name)
@@ -207,18 +188,20 @@ def _narrow(part: Expression, state: dict[str, Domain], known: Domains) -> str |
         left, right = part.left, part.right
         if part.operator == "=" and isinstance(left, Column) and isinstance(right, Literal):
             return _within(left, [right], part, state)
-        return _bound(left, part.operator, right, part, state, known) or _bound(
-            right, _SWAPS[part.operator], left, part, state, known
-        )
+        _bound(left, part.operator, right, state)
+        _bound(right, _SWAPS[part.operator], left, state)
+    possible = range_of(part, state).values
+    if possible is not None and True not in possible:
+        return f"{part} can never be true, for {_ranges(part, known)}"
     return None
 
 
 def _within(
-    column: Column, values: list[Literal], part: Expression, state: dict[str, Domain]
+    column: Column, values: list[Literal], part: Expression, state: dict[str, Interval]
 ) -> str | None:
-    domain = state.get(column.name, Domain())
+    domain = state.get(column.name, Interval())
     if is_ordered(column.type):
-        axis = [_axis(v.value, column.type) for v in values]
+        axis = [on_axis(v.value, column.type) for v in values]
         left = [v for v in axis if v is not None and domain.low <= v <= domain.high]
         if not left:
             return f"{part} is outside {_said(column, domain)}"
@@ -232,73 +215,25 @@ def _within(
     return None
 
 
-def _bound(
-    left: Expression,
-    sign: str,
-    right: Expression,
-    part: Expression,
-    state: dict[str, Domain],
-    known: Domains,
-) -> str | None:
-    """What `left sign right` says of `left`."""
-    if sign == "<>" or not is_ordered(left.type) or not is_ordered(right.type):
-        return None
-    one, other = _interval(left, state), _interval(right, state)
-    never = {
-        "<": one[0] >= other[1],
-        "<=": one[0] > other[1],
-        ">": one[1] <= other[0],
-        ">=": one[1] < other[0],
-        "=": one[0] > other[1] or one[1] < other[0],
-    }[sign]
-    if never:
-        return f"{part} can never be true, for {_ranges(part, known)}"
-    if isinstance(left, Column):
-        low = max(one[0], other[0]) if sign[0] in ">=" else one[0]
-        high = min(one[1], other[1]) if sign[0] in "<=" else one[1]
-        state[left.name] = replace(state.get(left.name, Domain()), low=low, high=high)
-    return None
+def _bound(left: Expression, sign: str, right: Expression, state: dict[str, Interval]) -> None:
+    """Cut the interval of a column `left` to where `left sign right` can be true."""
+    if sign == "<>" or not isinstance(left, Column):
+        return
+    if not is_ordered(left.type) or kind_of(left.type) != kind_of(right.type):
+        return
+    one, other = state.get(left.name, Interval()), range_of(right, state)
+    low = max(one.low, other.low) if sign[0] in ">=" else one.low
+    high = min(one.high, other.high) if sign[0] in "<=" else one.high
+    state[left.name] = replace(one, low=low, high=high)
 
 
-def _ranges(part: Expression, known: Domains) -> str:
+def _ranges(part: Expression, known: Intervals) -> str:
     said = [_said(Column(n, pa.float64()), known[n]) for n in sorted(part.columns) if n in known]
     return " and ".join(said) or "of what else is asked"
 
 
-def _said(column: Column, domain: Domain) -> str:
+def _said(column: Column, domain: Interval) -> str:
     if domain.values is not None:
         shown = sorted(map(str, domain.values))[:10]
         return f"{column} holds only {', '.join(map(repr, shown))}"
     return f"{column} goes from {domain.low:g} to {domain.high:g}"
-
-
-def _interval(found: Expression, state: Domains) -> tuple[float, float]:
-    """The least and the largest value that an expression can have."""
-    if isinstance(found, Column):
-        domain = state.get(found.name, Domain())
-        return domain.low, domain.high
-    if isinstance(found, Literal):
-        value = _axis(found.value, found.type)
-        return (-np.inf, np.inf) if value is None else (value, value)
-    if isinstance(found, Negative):
-        low, high = _interval(found.operand, state)
-        return -high, -low
-    if not isinstance(found, Arithmetic) or found.operator == "/":
-        return -np.inf, np.inf
-    (a, b), (c, d) = _interval(found.left, state), _interval(found.right, state)
-    if found.operator == "+":
-        return a + c, b + d
-    if found.operator == "-":
-        return a - d, b - c
-    with np.errstate(invalid="ignore"):
-        corners = np.array([a * c, a * d, b * c, b * d])
-    if np.isnan(corners).any():
-        return -np.inf, np.inf
-    return float(corners.min()), float(corners.max())
-
-
-def _axis(value: Any, kind: pa.DataType) -> float | None:
-    if isinstance(value, bool) or not is_ordered(kind):
-        return None
-    found = scalar(value, kind if isinstance(value, str) else pa.float64())
-    return float(to_axis(pa.array([found.as_py()], found.type))[0])

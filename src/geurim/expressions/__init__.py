@@ -34,6 +34,7 @@ from geurim.expressions.nodes import (
     Not,
 )
 from geurim.expressions.parser import parse, parse_value
+from geurim.expressions.tokens import names
 
 __all__ = [
     "FUNCTIONS",
@@ -48,6 +49,7 @@ __all__ = [
     "Literal",
     "Negative",
     "Not",
+    "names",
     "parse",
     "parse_value",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from geurim.errors import ExpressionError
 
@@ -58,3 +59,14 @@ def written(name: str) -> str:
     if re.fullmatch(_NAME, name) and name.lower() not in WORDS:
         return name
     return "`" + name.replace("`", "``") + "`"
+
+
+def names(text: str) -> dict[str, int]:
+    """The columns that a text names, and where it first names each; not the functions."""
+    found = tokens(text)
+    written = [
+        (t.text[1:-1].replace("``", "`") if t.kind == "quoted" else t.text, t)
+        for t, after in pairwise(found)
+        if t.kind == "quoted" or (t.kind == "name" and after.text != "(")
+    ]
+    return {name: token.place for name, token in reversed(written)}
