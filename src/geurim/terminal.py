@@ -136,7 +136,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]], right: str = "
 def paragraph(text: str) -> str:
     """A message as wide as the terminal, where there is one; its own lines stay lines.
 
-    A line that begins with spaces shows something, such as a place in a formula, and stays as it is.
+    A line that begins with spaces, such as one that points into a formula, stays as it is.
     """
     return "\n".join(map(_line, text.rstrip().split("\n")))
 

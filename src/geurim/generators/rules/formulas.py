@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.contract import Json
-from geurim.errors import SettingError
+from geurim.errors import ExpressionError
 from geurim.expressions import Column, Expression, Literal, parse, parse_value
 from geurim.generators.rules.rows import Rows
+from geurim.generators.rules.units import unit_of
 from geurim.nodes import Node, shown
 
 _TEXT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
@@ -94,6 +95,7 @@ class Names:
     find: Callable[[str], pa.DataType | None]
     constants: Mapping[str, Json]
     known: Callable[[], list[str]]
+    unit: Callable[[str], str | None]
 
     def also(self, columns: Mapping[str, pa.DataType]) -> Names:
         """The same names, and some columns more."""
@@ -101,6 +103,7 @@ class Names:
             lambda name: columns.get(name) or self.find(name),
             self.constants,
             lambda: [*columns, *self.known()],
+            self.unit,
         )
 
     def value(self, node: Node) -> Formula:
@@ -135,11 +138,12 @@ class Names:
             fields.append(pa.field(name, kind))
         try:
             found = read(text, pa.schema({f.name: f for f in fields}.values()))
-        except SettingError as error:
-            what, advice = getattr(error, "what", None), getattr(error, "advice", "")
-            if what is None:
-                raise node.error(str(error)) from error
-            raise node.error(f"{what}. {advice}{pointed(text, error.place)}") from error
+            units = {f.name: u for f in fields if (u := self.unit(f.name)) is not None}
+            if units:
+                unit_of(found, units)
+        except ExpressionError as error:
+            shown = "" if error.text is None else pointed(text, error.place)
+            raise node.error(f"{error.what}. {error.advice}{shown}") from error
         known = {n: _constant(self.constants[n]) for n in found.columns if n in self.constants}
         return Formula(put(found, known))
 

@@ -93,7 +93,7 @@ class Computed(Kind):
     kind = "formula"
 
     @property
-    def type(self) -> pa.DataType:  # type: ignore[override]
+    def type(self) -> pa.DataType:
         return self.formula.type
 
     @classmethod
@@ -113,7 +113,7 @@ class Drawn(Kind):
     options = OPTIONS  # and the parameters, which `read_draw` checks
 
     @property
-    def type(self) -> pa.DataType:  # type: ignore[override]
+    def type(self) -> pa.DataType:
         return pa.int64() if self.draw.whole else pa.float64()
 
     @classmethod
@@ -133,7 +133,7 @@ class Mixed(Kind):
     kind = "mixture"
 
     @property
-    def type(self) -> pa.DataType:  # type: ignore[override]
+    def type(self) -> pa.DataType:
         return pa.int64() if all(d.whole for d in self.draws) else pa.float64()
 
     @classmethod
@@ -180,7 +180,7 @@ class Chosen(Kind):
     options = ("given",)
 
     @property
-    def type(self) -> pa.DataType:  # type: ignore[override]
+    def type(self) -> pa.DataType:
         return self.cases[0].values.type
 
     @property
@@ -253,12 +253,13 @@ def pick(weights: Sequence[Value], rows: Rows, streams: Streams) -> np.ndarray:
         table[i] = np.maximum(np.nan_to_num(numbers(weight, rows)), 0.0)
     ends = np.cumsum(table, axis=0)
     ends /= np.where(ends[-1] > 0, ends[-1], 1.0)
-    return np.minimum((streams().random(rows.count) >= ends).sum(axis=0), len(weights) - 1)
+    passed = (streams().random(rows.count) >= ends).sum(axis=0)
+    return np.asarray(np.minimum(passed, len(weights) - 1))
 
 
 def chances(weights: Sequence[Any]) -> np.ndarray:
     found = np.asarray(weights, float)
-    return found / found.sum()
+    return np.asarray(found / found.sum())
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ class Between(Kind):
     kind = "between"
 
     @property
-    def type(self) -> pa.DataType:  # type: ignore[override]
+    def type(self) -> pa.DataType:
         return self.low.type
 
     @classmethod
@@ -318,7 +319,7 @@ class Between(Kind):
 def end(node: Node, names: Names) -> Formula:
     """A bound: a number, a date or time, or the formula of one."""
     if isinstance(node.value, dt.date):
-        constant = Names(names.find, {"value": node.value}, names.known)
+        constant = Names(names.find, {"value": node.value}, names.known, names.unit)
         return constant.value(Node("value", node.path, node.file, node.places))
     return names.value(node)
 
@@ -515,7 +516,7 @@ def grouped(given: Sequence[str], keys: Sequence[tuple[str, ...]], rows: Rows) -
             for values, part in zip(sizes, key, strict=True):
                 place = place * (len(values) + 1) + values.index(part) + 1
             table[place] = case
-    return table[found]
+    return np.asarray(table[found])
 
 
 def _codes(column: pa.Array, values: list[str]) -> np.ndarray:
@@ -523,7 +524,7 @@ def _codes(column: pa.Array, values: list[str]) -> np.ndarray:
     if pa.types.is_dictionary(column.type):
         inner = _codes(column.dictionary, values)
         codes = column.indices.fill_null(len(inner)).to_numpy(zero_copy_only=False)
-        return np.append(inner, -1)[codes]
+        return np.asarray(np.append(inner, -1)[codes])
     text = column if pa.types.is_string(column.type) else column.cast(pa.string())
     found = pc.index_in(text, value_set=pa.array(values, pa.string())).fill_null(-1)
     return np.asarray(found.to_numpy(zero_copy_only=False))

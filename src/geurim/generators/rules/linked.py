@@ -275,7 +275,7 @@ class Before(Kind):
     options = ("else",)
 
     @property
-    def type(self) -> pa.DataType:  # type: ignore[override]
+    def type(self) -> pa.DataType:
         return self.value.type
 
     @classmethod

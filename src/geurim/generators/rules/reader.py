@@ -10,24 +10,29 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from geurim.contract import Json
-from geurim.errors import GeurimError, MissingExtra, SettingError
+from geurim.errors import ExpressionError, GeurimError, MissingExtra, SettingError
+from geurim.expressions import Literal
 from geurim.generators.rules.anomalies import Anomaly
+from geurim.generators.rules.bounds import bounds
 from geurim.generators.rules.calendars import Intensity, intensity
 from geurim.generators.rules.clock import Clock, moment
 from geurim.generators.rules.columns import Column, read_column
-from geurim.generators.rules.formulas import Names, Value, needs
+from geurim.generators.rules.formulas import Formula, Names, Value, needs
 from geurim.generators.rules.keys import Key, Reference
+from geurim.generators.rules.kinds import Computed, Drawn
 from geurim.generators.rules.linked import Before, Running, Smooth
 from geurim.generators.rules.plan import KEPT, Part, Plan, Step, Table, ordered
+from geurim.generators.rules.ranges import Interval, range_of, why_impossible
+from geurim.generators.rules.units import check_unit, unit_of
 from geurim.generators.rules.ways import WAYS, Setting
 from geurim.nodes import Node, shown
 
@@ -36,6 +41,8 @@ _TABLE = ("about", "of", "as", "hide", "rows", "table", "file", "union", "sort",
 _MORE = ("columns", "constraints", "anomalies")
 _STEPS = {"millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 _NAME = re.compile(r"[^\W\d]\w*")
+_IN_UNIT = ("mean", "median", "deviation", "low", "high", "mode", "center", "scale", "value")
+"""Parameters of distributions that are in the unit of what is drawn."""
 
 
 class _Follows(SettingError):
@@ -108,6 +115,7 @@ class Reader:
     _reading: list[Part] = field(default_factory=list)
     _ways: dict[str, Any] = field(default_factory=dict)
     _fixed: dict[str, pa.Table] = field(default_factory=dict)
+    _intervals: dict[Part, Interval] = field(default_factory=dict)
 
     def read(self) -> Plan:
         """The plan of the world. Raises SettingError with all that is wrong."""
@@ -295,7 +303,8 @@ class Reader:
         parts = tuple(self.table(n) for n in union.list()) if union is not None else ()
         self._check_shape(name, node, parent, parts)
         scope = self.scope(name)
-        conditions = [scope.condition(n) for n in _list(node.get("constraints"))]
+        conditions = [(n, scope.condition(n)) for n in _list(node.get("constraints"))]
+        self._check_possible(name, conditions)
         anomalies = [Anomaly.read(n, scope) for n in _list(node.get("anomalies"))]
         found = {
             "about": "" if about is None else about.text(),
@@ -308,7 +317,7 @@ class Reader:
             "parts": parts,
             "sort": () if sort is None else sort.texts(),
             "block": None if block is None else block.count(1),
-            "constraints": tuple(conditions),
+            "constraints": tuple(c for _, c in conditions),
             "anomalies": tuple(anomalies),
         }
         if sort is not None and not parts:
@@ -344,7 +353,10 @@ class Reader:
             return None
         roots = {n: pa.int64() for n, at in self.tables.items() if at.get("of") is None}
         names = Names(
-            lambda n: roots.get(n) if n != name else None, self.constants, lambda: list(roots)
+            lambda n: roots.get(n) if n != name else None,
+            self.constants,
+            lambda: list(roots),
+            lambda n: None,
         )
         return names.number(about, 0)
 
@@ -415,6 +427,7 @@ class Reader:
         self._reading.append(part)
         try:
             found = read_column(at, self.scope(table))
+            self._check_unit(at, table, found)
             self._columns[part] = found
         except _Follows:
             self._columns[part] = None
@@ -435,6 +448,7 @@ class Reader:
             lambda name: self.find(table, name),
             self.constants,
             lambda: self._known(table),
+            lambda name: self.unit(table, name),
             self,
             table,
         )
@@ -449,6 +463,7 @@ class Reader:
             find,
             self.constants,
             lambda: [n for n in self._known(table) if "." in n or n in self.constants],
+            lambda name: self.unit(table, name) if "." in name else None,
             self,
             table,
         )
@@ -475,32 +490,38 @@ class Reader:
     def find(self, table: str, name: str) -> pa.DataType | None:
         """The type of a dotted name, as seen from a row of a table; None where there is none."""
         found = self._resolved(table, name)
-        return None if found is None else found[0]
+        return None if found is None else found.type
 
-    def _resolved(self, table: str, name: str) -> tuple[pa.DataType, list[Part], list[Part]] | None:
-        """The type of a dotted name; the parts it needs in its block; those it needs as a whole."""
+    def _resolved(self, table: str, name: str) -> _Found | None:
+        """What a dotted name means, as seen from a row of a table; None where there is no such."""
         head, _, rest = name.partition(".")
         if not rest:
             kind = self._plain(table, name)
-            return None if kind is None else (kind, [(table, self._place(table, name))], [])
+            here = [(table, self._place(table, name))]
+            return None if kind is None else _Found((table, name), kind, here)
         target = self._target(table, head)
         if target is not None:
-            found = self._resolved(target, rest)
-            if found is None:
-                return None
-            if isinstance(self.column(table, head).kind, Reference):
-                if "." in rest:
-                    return None
-                return found[0], [(table, head)], [(target, rest), (target, "")]
-            return found[0], [(table, head), *found[1]], found[2]
+            return self._linked(table, head, target, rest)
         at: str | None = table
         while at is not None:
             parent = self.parent(at)
             if parent is not None and self.up(at) == head:
                 found = self._resolved(parent, rest)
-                return found and (found[0], [(table, ""), *found[1]], found[2])
+                return found and replace(found, here=[(table, ""), *found.here])
             at = parent
         return None
+
+    def _linked(self, table: str, head: str, target: str, rest: str) -> _Found | None:
+        """What a name means that goes over a column which names rows of `target`."""
+        found = self._resolved(target, rest)
+        if found is None:
+            return None
+        if isinstance(self.column(table, head).kind, Reference):
+            if "." in rest:
+                return None
+            whole = [(target, rest), (target, "")]
+            return replace(found, here=[(table, head)], whole=whole, optional=True)
+        return replace(found, here=[(table, head), *found.here], optional=True)
 
     def _place(self, table: str, name: str) -> str:
         """The column to wait for: none for what comes with the rows."""
@@ -590,15 +611,96 @@ class Reader:
         inside = [steps[n] for n in table.columns if n in met]
         return tuple(s.column for s in ordered(inside))
 
-    def _parts(self, table: str, names: Any) -> tuple[list[Part], list[Part]]:
-        here: list[Part] = []
-        whole: list[Part] = []
-        for name in names:
-            found = self._resolved(table, name)
-            if found is not None:
-                here += found[1]
-                whole += found[2]
-        return here, whole
+    def _parts(self, table: str, names: Iterable[str]) -> tuple[list[Part], list[Part]]:
+        """What these names need, in the same block and of all rows of other tables."""
+        found = [f for n in names if (f := self._resolved(table, n)) is not None]
+        return [p for f in found for p in f.here], [p for f in found for p in f.whole]
+
+    # What values can be, and in which unit
+
+    def unit(self, table: str, name: str) -> str | None:
+        """The unit of a dotted name; None where it has none."""
+        found = self._resolved(table, name)
+        if found is None or found.at[1] not in self._own(found.at[0]):
+            return None
+        return self._unit(found.at[0], self.column(*found.at))
+
+    def _unit(self, table: str, column: Column) -> str | None:
+        """The unit that a column says it has; of a formula, else the one that it comes out in."""
+        if column.unit or not isinstance(column.kind, Computed):
+            return column.unit or None
+        return unit_of(column.kind.formula.expression, self._units(table, column.kind.needs))
+
+    def _units(self, table: str, names: Iterable[str]) -> dict[str, str]:
+        return {n: u for n in names if (u := self.unit(table, n)) is not None}
+
+    def _check_unit(self, node: Node, table: str, column: Column) -> None:
+        """Refuse a column whose formulas come out in another unit than it says."""
+        if not column.unit:
+            return
+        kind, found = column.kind, [(node.need("unit"), Formula(Literal(1, pa.int64())))]
+        if isinstance(kind, Computed):
+            found.append((node.get("formula") or node, kind.formula))
+        if isinstance(kind, Drawn):
+            given = dict(kind.draw.parameters, low=kind.draw.low, high=kind.draw.high)
+            own = [(node.at(k, None), given[k]) for k in _IN_UNIT if k in given]
+            found += [(at, v) for at, v in own if isinstance(v, Formula)]
+        for at, formula in found:
+            try:
+                check_unit(formula.expression, column.unit, self._units(table, formula.needs))
+            except ExpressionError as error:
+                raise at.error(f"{error.what}. {error.advice}") from error
+
+    def interval(self, table: str, name: str) -> Interval:
+        """What the values under a dotted name can be."""
+        found = self._resolved(table, name)
+        if found is None:
+            return Interval()
+        at = found.at
+        if at not in self._intervals:
+            self._intervals[at] = Interval()  # where it leads back to itself, anything
+            self._intervals[at] = self._bounds(*at)
+        inner = self._intervals[at]
+        return replace(inner, missing=inner.missing or found.optional)
+
+    def _bounds(self, table: str, name: str) -> Interval:
+        if name == "nth":
+            return Interval(low=1, missing=False)
+        if name not in self._own(table):
+            return Interval()
+
+        def of(formula: Formula) -> Interval:
+            return range_of(formula.expression, self.intervals(table, formula.needs))
+
+        return bounds(self.column(table, name).kind, of)
+
+    def intervals(self, table: str, names: Iterable[str]) -> dict[str, Interval]:
+        return {n: self.interval(table, n) for n in names}
+
+    def _check_possible(self, table: str, conditions: list[tuple[Node, Formula]]) -> None:
+        """Refuse constraints that no row can meet, by themselves or together."""
+        for node, condition in conditions:
+            known = self.intervals(table, condition.needs)
+            reason = why_impossible([condition.expression], known)
+            with self._noting():
+                if reason:
+                    raise node.error(f"no row can meet this: {reason}. Correct it, or the columns.")
+        together = [c.expression for _, c in conditions]
+        known = self.intervals(table, needs(tuple(c for _, c in conditions)))
+        reason = why_impossible(together, known)
+        if reason:
+            raise conditions[0][0].error(f"no row can meet all of these: {reason}.")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a dotted name means: the column, its type, and the parts that must be there before."""
+
+    at: Part
+    type: pa.DataType
+    here: list[Part]
+    whole: list[Part] = field(default_factory=list)
+    optional: bool = False  # it may lead to no row
 
 
 def _schedule(node: Node, clock: Clock, country: str) -> Intensity:

@@ -110,16 +110,16 @@ class Rows:
         """Where the rows of each row of the parent begin, and the end of the last (P + 1,)."""
         if self.parent is None or self.owner is None:
             return np.array([0, self.count])
-        return np.searchsorted(self.owner, np.arange(self.parent.count + 1))
+        return np.asarray(np.searchsorted(self.owner, np.arange(self.parent.count + 1)))
 
     @property
     def nth(self) -> np.ndarray:
         """The place (count,) of each row among those of its owner, from 1."""
         if self.base is not None:
-            return self.base[0].nth[self.base[1]]
+            return np.asarray(self.base[0].nth[self.base[1]])
         if self.owner is None:
-            return np.arange(1, self.count + 1) + (self.first or 0)
-        return np.arange(self.count) - self.starts[self.owner] + 1
+            return np.asarray(np.arange(1, self.count + 1) + (self.first or 0))
+        return np.asarray(np.arange(self.count) - self.starts[self.owner] + 1)
 
 
 def taken(column: pa.Array, index: np.ndarray) -> pa.Array:

@@ -76,7 +76,7 @@ def _registry() -> Any:
         import pint
     except ImportError as error:
         raise MissingExtra("checking units", "rules") from error
-    registry = pint.UnitRegistry()
+    registry: Any = pint.UnitRegistry()
     for definition in _DEFINED:
         registry.define(definition)
     return registry
