@@ -73,6 +73,10 @@ def fitted_class(name: str) -> type[Fitted]:
         from geurim.generators.text.fitted import FittedText
 
         return FittedText
+    if name == "rules":
+        from geurim.generators.rules.world import FittedWorld
+
+        return FittedWorld
     if name == "sequences":
         from geurim.sequences import FittedSequences
 

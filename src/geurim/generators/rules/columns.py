@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.generators.rules.draws import Draw, read_draw
-from geurim.generators.rules.formulas import Formula, Names, Value, needs, numbers
+from geurim.generators.rules.formulas import LINK, Formula, Names, Value, needs, numbers
 from geurim.generators.rules.keys import Key, Reference
 from geurim.generators.rules.kinds import (
     Between,
@@ -30,7 +30,7 @@ from geurim.generators.rules.kinds import (
     Written,
     decoded,
 )
-from geurim.generators.rules.linked import Before, InTime, Over, Running, Sibling, Smooth
+from geurim.generators.rules.linked import Before, InTime, Over, Running, Same, Sibling, Smooth
 from geurim.generators.rules.providers import Person, Provided
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
@@ -147,7 +147,8 @@ def read_kind(node: Node, names: Scope, others: tuple[str, ...] = ()) -> Kind:
     """How the values at a node come about; `others` are keys that are read elsewhere."""
     value = node.value
     if isinstance(value, str):
-        return Computed(names.value(node))
+        computed = Computed(names.value(node))
+        return Same.read(node, names) if computed.type == LINK else computed
     if isinstance(value, bool | int | float | dt.date):
         return Constant.of(node)
     if not isinstance(value, dict):

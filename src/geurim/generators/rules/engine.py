@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from geurim.errors import SamplingError
 from geurim.generators.rules.anomalies import spoilt
-from geurim.generators.rules.keys import Key, Reference
+from geurim.generators.rules.keys import Key
 from geurim.generators.rules.plan import KEPT, Plan, Step, Table
 from geurim.generators.rules.rows import Around, Rows
 from geurim.generators.rules.streams import Streams
@@ -163,7 +163,7 @@ def _link(table: Table, name: str, rows: Rows) -> None:
     if other is None:
         return
     kind = table.columns[name].kind
-    place = rows.around.whole if isinstance(kind, Reference) else rows.around.block
+    place = rows.around.whole if kind.everywhere else rows.around.block
     index = rows.columns[name].fill_null(-1).to_numpy(zero_copy_only=False)
     rows.links[name] = (place[other], index)
 
@@ -226,7 +226,7 @@ def written(plan: Plan, rows: Rows, offsets: Mapping[str, int], streams: Streams
     for name, about in table.columns.items():
         if name in table.links:
             other = table.links[name]
-            shift = 0 if isinstance(about.kind, Reference) else offsets[other]
+            shift = 0 if about.kind.everywhere else offsets[other]
             found[name] = _as_key(plan, other, pc.add(rows.columns[name], shift))
         elif isinstance(about.kind, Key):
             found[name] = about.kind.written(own)

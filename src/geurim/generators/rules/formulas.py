@@ -70,6 +70,9 @@ class Formula:
 
 _NOTHING = pa.RecordBatch.from_arrays([pa.array([None])], [""])
 
+LINK = pa.duration("us")
+"""The type of a column that names rows elsewhere, within formulas: no number, no text."""
+
 Value = float | Formula
 """A number, or the formula of one."""
 

@@ -110,6 +110,10 @@ class Reference(Kind):
         return self.table
 
     @property
+    def everywhere(self) -> bool:
+        return True
+
+    @property
     def whole(self) -> frozenset[tuple[str, str]]:
         """The columns of the other table that must be there, of all its rows."""
         columns = [c for c, _ in self.match] + ([self.weight] if self.weight else [])
@@ -131,7 +135,8 @@ class Reference(Kind):
         u = streams(round).random(rows.count)
         if not self.match:
             ends = np.cumsum(weight)
-            return np.minimum(np.searchsorted(ends, u * ends[-1], "right"), other.count - 1)
+            place = np.searchsorted(ends, u * ends[-1], "right")
+            return np.asarray(np.minimum(place, other.count - 1))
         there, wanted = self._groups(rows, other)
         order = np.argsort(there, kind="stable")
         ends = np.concatenate([[0.0], np.cumsum(weight[order])])

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from geurim.generators.rules.distributions import chosen
 from geurim.generators.rules.draws import OPTIONS, Draw, read_draw
-from geurim.generators.rules.formulas import Formula, Names, Value, needs, numbers
+from geurim.generators.rules.formulas import LINK, Formula, Names, Value, needs, numbers
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node, shown
@@ -63,6 +63,11 @@ class Kind(abc.ABC):
     def link(self) -> str | None:
         """The table whose rows the values are, as row numbers."""
         return None
+
+    @property
+    def everywhere(self) -> bool:
+        """Of a link: whether the numbers are those of the whole table, not of the same block."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -412,7 +417,10 @@ def pieces(node: Node, names: Names) -> tuple[str | Formula, ...]:
         if brace and not closing:
             raise node.error("a brace '{' is not closed. Close it, or write '{{' for the sign.")
         if brace:
-            found.append(names.value(Node(inside, node.path, node.file, node.places)))
+            formula = names.value(Node(inside, node.path, node.file, node.places))
+            if formula.type == LINK:
+                raise node.error(f"{inside!r} names a row. Write a column of it: {inside}.COLUMN.")
+            found.append(formula)
     return tuple(f for f in found if f != "")
 
 

@@ -55,6 +55,34 @@ class Sibling(Kind):
 
 
 @dataclass(frozen=True)
+class Same(Kind):
+    """The row that another column names: `who: order.customer`, `sender: first.account`."""
+
+    formula: Formula
+    table: str
+    whole_table: bool
+    type: pa.DataType = pa.int64()
+    kind = "same"
+
+    @classmethod
+    def read(cls, node: Node, names: Scope) -> Same:
+        formula = names.value(node)
+        table, everywhere = names.linked(node.text())
+        return cls(formula, table, everywhere)
+
+    @property
+    def link(self) -> str:
+        return self.table
+
+    @property
+    def everywhere(self) -> bool:
+        return self.whole_table
+
+    def make(self, rows: Rows, streams: Streams) -> pa.Array:
+        return self.formula.values(rows).cast(pa.int64())
+
+
+@dataclass(frozen=True)
 class InTime(Kind):
     """The row of another table, within the same owner, by its time.
 

@@ -26,8 +26,8 @@ from geurim.generators.rules.bounds import bounds
 from geurim.generators.rules.calendars import Intensity, intensity
 from geurim.generators.rules.clock import Clock, moment
 from geurim.generators.rules.columns import Column, read_column
-from geurim.generators.rules.formulas import Formula, Names, Value, needs
-from geurim.generators.rules.keys import Key, Reference
+from geurim.generators.rules.formulas import LINK, Formula, Names, Value, needs
+from geurim.generators.rules.keys import Key
 from geurim.generators.rules.kinds import Computed, Drawn
 from geurim.generators.rules.linked import Before, Running, Smooth
 from geurim.generators.rules.plan import KEPT, Part, Plan, Step, Table, ordered
@@ -43,6 +43,8 @@ _STEPS = {"millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0, "d
 _NAME = re.compile(r"[^\W\d]\w*")
 _IN_UNIT = ("mean", "median", "deviation", "low", "high", "mode", "center", "scale", "value")
 """Parameters of distributions that are in the unit of what is drawn."""
+LINKING = ("reference", "sibling", "during", "last", "next")
+"""The kinds of column that name rows of another table."""
 
 
 class _Follows(SettingError):
@@ -67,6 +69,12 @@ class Scope(Names):
             known = ", ".join(self.reader.columns_of(table))
             raise node.error(f"{table!r} has no column {node.text()!r}. It has: {known}.")
         return found
+
+    def linked(self, name: str) -> tuple[str, bool]:
+        """The table whose rows a name means, and whether by their numbers in all of it."""
+        found = self.reader._resolved(self.name, name)
+        assert found is not None and found.link is not None
+        return found.link, found.everywhere
 
     def has(self, table: str, column: str) -> bool:
         return column in self.reader.columns_of(table)
@@ -480,12 +488,15 @@ class Reader:
         return [*self.columns_of(table), "nth", *self.constants, *outer, *linked]
 
     def _target(self, table: str, name: str) -> str | None:
-        """The table that a column links to, by what the file says."""
+        """The table that a column links to, by what the file says; None where it is no link."""
         about = self.tables[table].get("columns")
         value = None if about is None else about.mapping().get(name)
-        keys = ("reference", "sibling", "during", "last", "next")
-        said = [value[k] for k in keys if isinstance(value, dict) and k in value]
-        return said[0] if said and said[0] in self.tables else None
+        if isinstance(value, dict):
+            said = [value[k] for k in LINKING if k in value]
+            return said[0] if said and said[0] in self.tables else None
+        if isinstance(value, str) and re.fullmatch(rf"{_NAME.pattern}(\.{_NAME.pattern})+", value):
+            return self.column(table, name).kind.link
+        return None
 
     def find(self, table: str, name: str) -> pa.DataType | None:
         """The type of a dotted name, as seen from a row of a table; None where there is none."""
@@ -497,8 +508,11 @@ class Reader:
         head, _, rest = name.partition(".")
         if not rest:
             kind = self._plain(table, name)
+            if kind is None:
+                return None
+            link, everywhere = self._leads(table, name)
             here = [(table, self._place(table, name))]
-            return None if kind is None else _Found((table, name), kind, here)
+            return _Found((table, name), kind, here, link=link, everywhere=everywhere)
         target = self._target(table, head)
         if target is not None:
             return self._linked(table, head, target, rest)
@@ -516,7 +530,7 @@ class Reader:
         found = self._resolved(target, rest)
         if found is None:
             return None
-        if isinstance(self.column(table, head).kind, Reference):
+        if self.column(table, head).kind.everywhere:
             if "." in rest:
                 return None
             whole = [(target, rest), (target, "")]
@@ -531,15 +545,24 @@ class Reader:
         """The type of a table's own column."""
         if name == "nth":
             return pa.int64()
+        if self.parent(table) is not None and name == self.up(table):
+            return LINK
         way, fixed = self.way(table), self._fixed_rows(table)
         if way is not None and name in way.columns:
             return way.columns[name]
         if name in self._own(table):
             kind = self.column(table, name).kind
-            return None if isinstance(kind, Key) else kind.type
+            return None if isinstance(kind, Key) else LINK if kind.link else kind.type
         if fixed is not None and name in fixed.column_names:
             return fixed.schema.field(name).type
         return None
+
+    def _leads(self, table: str, name: str) -> tuple[str | None, bool]:
+        """The table whose rows a column names, and whether by their numbers in all of it."""
+        if name in self._own(table):
+            kind = self.column(table, name).kind
+            return kind.link, kind.everywhere
+        return (self.parent(table) if name == self.up(table) else None), False
 
     # Steps
 
@@ -701,6 +724,8 @@ class _Found:
     here: list[Part]
     whole: list[Part] = field(default_factory=list)
     optional: bool = False  # it may lead to no row
+    link: str | None = None  # the table whose rows it names
+    everywhere: bool = False  # by their numbers in the whole table
 
 
 def _schedule(node: Node, clock: Clock, country: str) -> Intensity:

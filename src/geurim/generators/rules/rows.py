@@ -56,6 +56,8 @@ class Rows:
         head, _, rest = name.partition(".")
         if name == "nth":
             return pa.array(self.nth)
+        if name == self.up and self.owner is not None:
+            return pa.array(self.owner)
         if self.base is not None and head not in self.links:
             whole, index = self.base
             return taken(whole.get(name), index)
