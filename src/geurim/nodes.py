@@ -8,6 +8,7 @@ a SettingError with file, line, column, path, the value and what to do.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,14 +131,30 @@ def read_yaml(path: str | Path) -> Node:
     return parse_yaml(text, file.name)
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain values only, and of words only true and false are truth values, as in YAML 1.2.
+
+    In YAML 1.1 so are `no` and `on`: a column of that name, or the answer "no", would be lost.
+    """
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, form) for tag, form in found if tag != "tag:yaml.org,2002:bool"]
+    for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")
+)
+
+
 def parse_yaml(text: str, name: str = "") -> Node:
     """YAML text as a node: safe types only, and a key given twice is an error."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
         places: dict[str, Place] = {}
         if root is not None:
             _mark(root, "", places, name)
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -356,6 +356,145 @@ tables:
     assert moves["paid"].null_count == 100 and moves["kind"].null_count == 150
 
 
+# Time
+
+
+def test_events_come_at_their_rate_within_their_window() -> None:
+    text = """
+period: [2025-01-01, 2026-01-01]
+schedules: {shop: {hours: "09:00-18:00", weekdays: [1, 1, 1, 1, 1, 2, 0]}}
+tables:
+  people:
+    rows: 2000
+    columns:
+      id: {key: 1}
+      rate: {draw: uniform, low: 1, high: 9}
+      start: {between: [2024-06-01, 2025-06-01]}
+      end: add_days(start, 200)
+  visits:
+    of: people
+    as: who
+    events: {rate: who.rate, per: month, from: who.start, to: who.end, schedule: shop}
+    columns: {inside: time >= who.start and time < who.end, hour: hour(time), day: weekday(time)}
+"""
+    found = made(text)
+    people, visits = found["people"], found["visits"]
+    assert pc.all(visits["inside"]).as_py()
+    assert pc.min(visits["hour"]).as_py() >= 9 and pc.max(visits["hour"]).as_py() <= 17
+    days = np.array([pc.sum(pc.equal(visits["day"], d)).as_py() or 0 for d in range(1, 8)])
+    assert days[6] == 0 and stats.chisquare(days[:6], np.array([1, 1, 1, 1, 1, 2]) / 7 * days.sum())
+    low = np.maximum(people["start"].to_numpy(), np.datetime64("2025-01-01"))
+    length = (people["end"].to_numpy() - low).astype("m8[D]").astype(float)
+    expected = (people["rate"].to_numpy() * length / (365.25 / 12)).sum()
+    # Whole weeks have their mean rate; the edges of windows differ by less than a per cent.
+    assert abs(visits.num_rows - expected) < 5 * np.sqrt(expected) + 0.01 * expected
+
+
+def test_states_are_occupied_as_their_rates_say() -> None:
+    text = """
+period: [2025-01-01, 2026-01-01]
+tables:
+  people: {rows: 1000, columns: {id: {key: 1}}}
+  stays:
+    of: people
+    states:
+      first: {well: 0.6666666, ill: 0.3333334}
+      well: {lasts: {draw: exponential, mean: 20, in: days}, next: ill}
+      ill: {lasts: {draw: exponential, mean: 10, in: days}, next: {well: 0.9, worse: 0.1}}
+      worse: {lasts: {draw: exponential, mean: 1, in: hours}, next: {well: 1.0}}
+    columns:
+      days: days_between(entered, left)
+"""
+    found = made(text)["stays"]
+    june = pa.scalar("2025-06-01").cast("timestamp[us]")
+    for state, mean in (("well", 20), ("ill", 10)):
+        whole = found.filter(pc.and_(pc.equal(found["state"], state), pc.is_valid(found["left"])))
+        early = whole.filter(
+            pc.less(whole["entered"], pa.scalar("2025-06-01").cast("timestamp[us]"))
+        )
+        assert stats.kstest(numbers(early["days"]), "expon", args=(0, mean)).pvalue > LEVEL, state
+        assert stats.kstest(numbers(early["days"]), "expon", args=(0, 1.2 * mean)).pvalue < LEVEL
+    after = [
+        b["state"]
+        for a, b in zip(found.to_pylist(), found.to_pylist()[1:], strict=False)
+        if a["people"] == b["people"] and a["state"] == "ill"
+    ]
+    assert stats.binomtest(after.count("worse"), len(after), 0.1).pvalue > LEVEL
+    assert found["left"].null_count == 1000
+
+
+def test_a_hazard_by_age_is_met_at_its_rate() -> None:
+    text = """
+period: [2000-01-01, 2100-01-01]
+tables:
+  people: {rows: 20000, columns: {id: {key: 1}, risk: {choose: [1, 2]}, start: 2000-01-01}}
+  ills:
+    of: people
+    as: who
+    states:
+      first: well
+      well:
+        lasts: {hazard: {0: 0.0, 40: 0.01, 60: 0.05}, age: 30, times: who.risk}
+        next: ill
+      ill: {}
+      keep: [ill]
+    columns: {age: "30 + days_between(who.start, entered) / 365.25", risk: who.risk}
+"""
+    found = made(text)["ills"]
+    ages, risk = numbers(found["age"]), numbers(found["risk"])
+    for times in (1, 2):
+        mine, people = ages[risk == times], 10_000
+        assert mine.min() >= 40
+        for age in (50, 60, 70):
+            hazard = times * (0.01 * min(age - 40, 20) + 0.05 * max(age - 60, 0))
+            share = (mine < age).sum() / people
+            assert abs(share - (1 - np.exp(-hazard))) < 0.025, (times, age)
+
+
+def test_salaries_come_on_working_days() -> None:
+    text = """
+period: [2025-01-01, 2026-01-01]
+calendar: KR
+tables:
+  people: {rows: 50, columns: {id: {key: 1}}}
+  pay:
+    of: people
+    recurring: {every: month, day: 25, hour: 9, shift: previous}
+    columns: {on: weekday(time), day: day(time)}
+"""
+    pay = made(text)["pay"]
+    assert pay.num_rows == 600 and pc.max(pay["on"]).as_py() <= 5
+    assert pc.max(pay["day"]).as_py() == 25
+    assert pc.count_distinct(pay["time"]).as_py() == 12
+
+
+def test_rows_in_line_are_served_one_after_the_other() -> None:
+    text = """
+period: [2025-01-01, 2025-03-01]
+tables:
+  branches: {rows: 3, columns: {id: {key: 1}}}
+  visits:
+    of: branches
+    events: {rate: 8, per: hour}
+    columns:
+      takes: {draw: exponential, mean: 360}
+      begin: {queue: time, takes: {draw: constant, value: takes, in: seconds}}
+      end: add_seconds(begin, takes)
+      wait: seconds_between(time, begin)
+"""
+    found = made(
+        text.replace("takes: takes", "takes: {draw: constant, value: takes, in: seconds}")
+    )["visits"]
+    wait = numbers(found["wait"])
+    # M/M/1 at a load of 0.8: half of the time of arrivals are whole seconds, so within 2 per cent.
+    assert (wait >= -1).all() and abs(wait.mean() - 0.8 * 360 / 0.2) < 400
+    before = None
+    for row in found.to_pylist():
+        if before and before["branches"] == row["branches"]:
+            assert row["begin"] >= before["begin"]
+        before = row
+
+
 # Constraints
 
 
@@ -403,7 +542,7 @@ def test_the_same_seed_gives_the_same_rows_whatever_the_workers() -> None:
 
 
 def test_another_column_does_not_change_the_others() -> None:
-    more = SHOP.replace("      plan:", "      extra: {draw: normal}\n      plan:")
+    more = SHOP.replace("      plan:", "      extra: {draw: uniform, low: 0, high: 1}\n      plan:")
     for name, table in made(SHOP, 500).items():
         assert made(more, 500)[name].select(table.column_names).equals(table), name
 

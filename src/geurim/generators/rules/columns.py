@@ -34,6 +34,7 @@ from geurim.generators.rules.linked import Before, InTime, Over, Running, Same, 
 from geurim.generators.rules.providers import Person, Provided
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
+from geurim.generators.rules.waiting import Begins
 from geurim.nodes import Node, shown
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ KINDS: dict[str, type[Kind]] = {
     "running": Running,
     "before": Before,
     "smooth": Smooth,
+    "queue": Begins,
 }
 """Key in a world -> kind of column."""
 

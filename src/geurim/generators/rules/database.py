@@ -103,7 +103,7 @@ def _blocks(
     job = _Job(engine=engine, root=root, pieces=tuple(_pieces(engine.plan)), running=nothing)
     results: Iterator[dict[str, pa.RecordBatch]] = map(job, range(blocks))
     if workers > 1 and blocks > 1:
-        sizes = list(Processes(workers)(job.sizes, blocks))
+        sizes = [job.sizes(block) for block in range(blocks)]
         offsets = [nothing]
         for found in sizes[:-1]:
             offsets.append({n: offsets[-1][n] + found[n] for n in tree})

@@ -27,13 +27,14 @@ from geurim.generators.rules.calendars import Intensity, intensity
 from geurim.generators.rules.clock import Clock, moment
 from geurim.generators.rules.columns import Column, read_column
 from geurim.generators.rules.formulas import LINK, Formula, Names, Value, needs
+from geurim.generators.rules.growth import WAYS
 from geurim.generators.rules.keys import Key
 from geurim.generators.rules.kinds import Computed, Drawn
 from geurim.generators.rules.linked import Before, Running, Smooth
 from geurim.generators.rules.plan import KEPT, Part, Plan, Step, Table, ordered
 from geurim.generators.rules.ranges import Interval, range_of, why_impossible
 from geurim.generators.rules.units import check_unit, unit_of
-from geurim.generators.rules.ways import WAYS, Setting
+from geurim.generators.rules.ways import Setting
 from geurim.nodes import Node, shown
 
 _WORLD = ("world", "about", "period", "step", "locale", "calendar", "parameters", "schedules")
@@ -57,6 +58,11 @@ class Scope(Names):
 
     reader: Reader
     name: str
+
+    @property
+    def setting(self) -> Setting:
+        """The clock and the schedules of the world."""
+        return self.reader.setting
 
     def table(self, node: Node) -> str:
         """The name of any table, at a node."""
@@ -732,7 +738,8 @@ def _schedule(node: Node, clock: Clock, country: str) -> Intensity:
     known = ["hours", "weekdays", "months", "monthdays", "holidays", "growth", "about"]
     said = {k: v for k, v in node.mapping(known).items() if k != "about"}
     if "holidays" in said:
-        said["holidays"] = (country, node.need("holidays").number(0))
+        said["holiday_factor"] = node.need("holidays").number(0)
+        said["holidays"] = country or None
     try:
         return intensity(clock.start, clock.end, **said)
     except MissingExtra:

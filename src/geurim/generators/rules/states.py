@@ -29,7 +29,7 @@ from geurim.generators.rules.formulas import Names, Value, column
 from geurim.generators.rules.kinds import check_sum, pick
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
-from geurim.generators.rules.ways import TIME, WAYS, Setting, Way, Window
+from geurim.generators.rules.ways import TIME, Setting, Way, Window
 from geurim.nodes import Node, shown
 
 _MOST = 100_000  # stays of one owner: beyond that a dwell time is next to nothing
@@ -211,6 +211,3 @@ def _reached(
                 f"the state {name!r} is never reached from "
                 f"{' or '.join(known[f] for f in first)}. Lead to it by 'next', or remove it."
             )
-
-
-WAYS[States.key] = States

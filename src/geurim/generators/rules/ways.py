@@ -22,6 +22,7 @@ from geurim.generators.rules.calendars import Intensity
 from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.draws import SECONDS, Draw, read_draw
 from geurim.generators.rules.formulas import Formula, Names, Value, column, needs
+from geurim.generators.rules.recurring import recurring
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
@@ -198,7 +199,7 @@ class Events(Way):
             return processes.poisson(streams, rate, start, end, self.schedule)
         bursts = column(self.bursts, seen)
         fading = self.fading_s.values(seen, streams.at("fading"))
-        return processes.hawkes(streams, rate, start, end, bursts, fading, self.schedule)
+        return processes.hawkes(streams, rate, bursts, fading, start, end, self.schedule)
 
 
 def _per(node: Node) -> float:
@@ -264,17 +265,19 @@ class Regular(Way):
 class Recurring(Way):
     """What comes back by the calendar: salaries, rents, subscriptions.
 
-    `recurring: {every: month, day: 25, hour: 9, working: true, chance: 0.98}`: `working` moves it
-    to the next working day; `chance` lets some be left out; `jitter_hours` spreads the hour.
+    `recurring: {every: month, day: 25, hour: 9, shift: next, chance: 0.98}`: `shift` moves what
+    falls on a weekend or holiday to the `next` or `previous` working day; `chance` lets some be
+    left out; `jitter_hours` spreads the hour.
     """
 
     clock: Clock = field(repr=False)
     window: Window
-    every: str
+    every: Any
     day: Value
-    hour: Value
+    month: int
+    hour: float
     jitter_hours: float
-    working: bool
+    shift: Any
     country: str
     chance: Value
     time: str
@@ -283,22 +286,23 @@ class Recurring(Way):
     @classmethod
     def read(cls, node: Node, names: Names, setting: Setting) -> Recurring:
         node.mapping(
-            ["every", "day", "hour", "jitter_hours", "working", "chance", "from", "to", "as"]
+            ["every", "day", "month", "hour", "jitter_hours", "shift", "chance", "from", "to", "as"]
         )
-        every = node.need("every")
-        known = ("day", "week", "month", "year")
-        if every.text() not in known:
-            raise every.error(f"{every.text()!r} was given. Give one of: {', '.join(known)}.")
-        day, hour, jitter = node.get("day"), node.get("hour"), node.get("jitter_hours")
-        working, chance = node.get("working"), node.get("chance")
+        every, shift = node.need("every"), node.get("shift")
+        for about, known in ((every, ("day", "week", "month", "year")), (shift, _SHIFTS)):
+            if about is not None and about.text() not in known:
+                raise about.error(f"{about.text()!r} was given. Give one of: {', '.join(known)}.")
+        day, month, chance = node.get("day"), node.get("month"), node.get("chance")
+        hour, jitter = node.get("hour"), node.get("jitter_hours")
         return cls(
             setting.clock,
             Window.read(node, names),
             every.text(),
             1 if day is None else names.number(day, -1, 366),
-            0 if hour is None else names.number(hour, 0, 24),
-            0.0 if jitter is None else jitter.number(0),
-            working is not None and working.flag(),
+            1 if month is None else int(month.number(1, 12)),
+            0.0 if hour is None else hour.number(0, 23.99),
+            0.0 if jitter is None else jitter.number(0, 24),
+            None if shift is None else shift.text(),
             setting.country,
             1.0 if chance is None else names.number(chance, 0, 1),
             _named(node, "time"),
@@ -311,24 +315,23 @@ class Recurring(Way):
     def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
         seen = _seen_from(owners, name, up)
         start, end = self.window.seconds(seen, self.clock, inside=True)
-        owner, time_s = processes.recurring(
+        owner, time_s = recurring(
             self.clock.start,
             start,
             end,
             every=self.every,
             day=column(self.day, seen),
-            hour=column(self.hour, seen),
-            working=self.working,
+            month=self.month,
+            hour=self.hour,
+            shift=self.shift,
             holidays=self.country or None,
+            jitter_s=3600.0 * self.jitter_hours,
+            rng=streams(),
         )
-        if self.jitter_hours:
-            time_s = time_s + streams().uniform(0, 3600 * self.jitter_hours, len(time_s))
-        chance = column(self.chance, seen)[owner]
-        keep = (streams.at("chance")().random(len(owner)) < chance) & (time_s < end[owner])
+        keep = streams.at("chance")().random(len(owner)) < column(self.chance, seen)[owner]
         rows = owners.children(name, owner[keep], up)
         rows.columns[self.time] = self.clock.moments(time_s[keep])
         return rows
 
 
-WAYS: dict[str, Any] = {w.key: w for w in (Each, Events, Regular, Recurring)}
-"""Key in a world -> how rows come about; states are in `states.py`."""
+_SHIFTS = ("next", "previous")

@@ -25,7 +25,7 @@ from geurim.contract import Fitted, Generator, Json, Lineage, Profile, Progress,
 from geurim.errors import NotFound, SettingError
 from geurim.generators.rules import worlds
 from geurim.generators.rules.engine import BLOCK, Engine, tables_of, written, written_schema
-from geurim.generators.rules.formulas import Formula
+from geurim.generators.rules.formulas import Formula, column
 from geurim.generators.rules.plan import Plan, Table
 from geurim.generators.rules.reader import Reader
 from geurim.generators.rules.rows import Rows
@@ -162,8 +162,9 @@ class World(Generator):
         engine = Engine.prepare(plan, entropy, rows)
         schema = written_schema(plan, shown[0])
         lineage = Lineage.made(repr(self), seed=entropy, request=self.digest)
-        profile = Profile(schema=schema, lineage=lineage, rows=0, columns={})
-        return FittedWorld(world=self, entropy=entropy, whole=engine.whole, profile=profile)
+        blank = Profile(schema=schema, lineage=lineage, rows=0, columns={})
+        fitted = FittedWorld(world=self, entropy=entropy, whole=engine.whole, profile=blank)
+        return fitted.looked_at(rng)
 
     def sample(
         self,
@@ -183,6 +184,9 @@ class World(Generator):
         return sample_world(self, rows, seed, workers, progress)
 
 
+_LOOK = 5_000  # rows of a world that its profile is of
+
+
 class FittedWorld(Fitted):
     """The one table of a world."""
 
@@ -195,6 +199,16 @@ class FittedWorld(Fitted):
         self.world, self.entropy, self.whole = world, entropy, whole
         self.profile, self.schema, self.lineage = profile, profile.schema, profile.lineage
         self.table = world.plan.put_out[0]
+
+    def looked_at(self, rng: np.random.Generator) -> FittedWorld:
+        """The same, with the profile of some rows: what edge cases and conditions are found by."""
+        from geurim.analyze import analyze
+
+        batch = self.draw(_LOOK, rng)
+        rows = Source(schema=self.schema, lineage=self.lineage, read=lambda: iter([batch]))
+        return FittedWorld(
+            world=self.world, entropy=self.entropy, whole=self.whole, profile=analyze(rows)
+        )
 
     def draw(
         self, rows: int, rng: np.random.Generator, given: pa.Table | None = None
@@ -252,7 +266,7 @@ def _count(table: Table, known: Mapping[str, int]) -> int:
     if not isinstance(table.rows, Formula):
         return int(table.rows or 0)
     one = Rows("", 1, columns={n: pa.array([c]) for n, c in known.items()})
-    return max(round(float(table.rows.numbers(one))), 0)
+    return max(round(float(column(table.rows, one)[0])), 0)
 
 
 def shipped(name: str) -> str:
