@@ -11,7 +11,8 @@ from random_formulas import PEOPLE, SCHEMA, conditions, formulas
 
 from geurim.columns import is_ordered, to_axis
 from geurim.expressions import Expression, parse, parse_value
-from geurim.expressions.ranges import Interval, range_of
+from geurim.expressions.interval import Interval
+from geurim.expressions.ranges import range_of
 from geurim.generators.rules.ranges import impossible, why_impossible
 
 DAY_US = 86_400e6

@@ -62,7 +62,7 @@ def range_of_call(found: Call, given: list[Interval]) -> Interval:
     if name in _MONOTONE:
         return _monotone(found, given)
     if name in _WITHIN:
-        return Interval(*map(float, _WITHIN[name]), missing=missing)
+        return bounded(np.array(_WITHIN[name], float), missing)
     if name in _NUMERIC and is_ordered(found.type):
         return _NUMERIC[name](given, missing)
     return Interval(0.0 if name == "length" else -np.inf, missing=missing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +41,7 @@ class Interval:
         )
 
 
+Intervals = Mapping[str, Interval]
 NOTHING = Interval(np.inf, -np.inf, frozenset())
 
 

@@ -9,7 +9,7 @@ between (1e308 * 10) is not reckoned with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,16 @@ import pyarrow as pa
 
 from geurim.columns import is_ordered, to_axis
 from geurim.expressions.call_ranges import range_of_call
-from geurim.expressions.interval import BOTH, NOTHING, Interval, bounded, truths, wider, zoned
+from geurim.expressions.interval import (
+    BOTH,
+    NOTHING,
+    Interval,
+    Intervals,
+    bounded,
+    truths,
+    wider,
+    zoned,
+)
 from geurim.expressions.kinds import scalar
 from geurim.expressions.nodes import (
     Arithmetic,
@@ -35,9 +44,6 @@ from geurim.expressions.nodes import (
 )
 
 _EXACT = 2.0**53  # beyond, whole numbers share a float
-
-
-Intervals = Mapping[str, Interval]
 
 
 def range_of(found: Expression, ranges: Intervals) -> Interval:
