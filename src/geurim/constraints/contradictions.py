@@ -26,8 +26,9 @@ from geurim.expressions import (
     Literal,
     Not,
 )
+from geurim.expressions.interval import Interval, Intervals
 from geurim.expressions.kinds import kind_of
-from geurim.expressions.ranges import Interval, Intervals, on_axis, range_of
+from geurim.expressions.ranges import on_axis, range_of
 
 _TURNS = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "<>", "<>": "="}
 _SWAPS = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}

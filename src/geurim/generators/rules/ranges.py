@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from geurim.constraints.contradictions import impossible as why_impossible
 from geurim.expressions import Expression
-from geurim.expressions.ranges import Interval, Intervals, range_of
+from geurim.expressions.interval import Interval, Intervals
+from geurim.expressions.ranges import range_of
 
 __all__ = ["Interval", "Intervals", "impossible", "range_of", "why_impossible"]
 

@@ -114,12 +114,10 @@ class _Reader:
             if text.strip() == _PLAIN:
                 return known.Unit("")
             raise ExpressionError(f"{text[:_LONGEST]!r} is no unit", advice)
-        try:
-            return known.Unit(text.replace("·", "*"))
-        except Exception as error:  # pint lets through whatever its own parser stumbles over
-            names = getattr(error, "unit_names", text)
-            name = names if isinstance(names, str) else " ".join(names)
-            raise ExpressionError(f"There is no unit {name!r}", _near(name)) from error
+        found, name = _parsed(text.replace("·", "*"))
+        if found is None:
+            raise ExpressionError(f"There is no unit {name!r}", _near(name))
+        return found
 
     def measure(self, found: Expression) -> _Measure:
         """The unit of an expression, after those of its parts have been checked."""
@@ -190,7 +188,9 @@ class _Reader:
         if exponent is None:
             self._plain(arguments[1], "the exponent of pow")
             return self._plain(base, "pow with an exponent that is computed")
-        return base if base.unit is None else _Measure("", base.unit**exponent)
+        if base.unit is None or not exponent:  # pint would write "meter ** 0"
+            return _Measure("", None if base.unit is None else _registry().Unit(""))
+        return _Measure("", base.unit**exponent)
 
     def _plain(self, found: _Measure, taker: str) -> _Measure:
         plain = _registry().Unit("")
@@ -269,10 +269,21 @@ def _constant(found: Expression) -> float | None:
     return None if value is None else float(value)
 
 
+def _parsed(text: str) -> tuple[Any, str]:
+    """The unit, or None and the name that is unknown."""
+    try:
+        return _registry().Unit(text), ""
+    except Exception as error:  # pint lets through whatever its own parser stumbles over
+        if isinstance(error, MissingExtra):
+            raise
+        names = getattr(error, "unit_names", text)
+        return None, names if isinstance(names, str) else " ".join(names)
+
+
 def _near(name: str) -> str:
     known = [x for x in dir(_registry()) if not x.startswith("_")]
-    other = {name.lower(), name.upper(), name.capitalize(), name.rstrip("s"), name[:-1]}
-    spelled = sorted(x for x in other - {name, ""} if x in _registry())
+    other = {name.lower(), name.upper(), name.capitalize(), name.rstrip("s"), name[:-1]} - {name}
+    spelled = sorted(x for x in other if x.isidentifier() and _parsed(x)[0] is not None)
     close = list(dict.fromkeys([*spelled, *difflib.get_close_matches(name, known, 3, 0.7)]))[:3]
     meant = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{meant}Units are those of pint, such as km, mg/dL, year, KRW; 1 is a plain number."
