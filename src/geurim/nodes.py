@@ -76,6 +76,16 @@ class Node:
         for key, value in self.mapping().items():
             yield key, self.at(key, value)
 
+    def entries(self, key: str) -> list[tuple[str, Node]]:
+        """The entries of the mapping under `key`; none where it is not there."""
+        found = self.get(key)
+        return [] if found is None else list(found.items())
+
+    def listed(self, key: str) -> list[Node]:
+        """The entries of the list under `key`; none where it is not there."""
+        found = self.get(key)
+        return [] if found is None else found.list()
+
     def text(self) -> str:
         if not isinstance(self.value, str) or not self.value.strip():
             raise self.error(f"{shown(self.value)} was given. Give a text.")

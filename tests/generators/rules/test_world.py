@@ -180,6 +180,19 @@ def test_what_is_measured_is_not_what_others_read() -> None:
     assert numbers(found["c"]).tolist() == np.round(true, 1).tolist()
 
 
+def test_what_only_noise_needs_is_made_too() -> None:
+    text = """
+tables:
+  people: {rows: 500, hide: true, columns: {blur: {constant: 5.0}}}
+  tests:
+    of: people
+    each: 4
+    columns: {a: {constant: 1.0, noise: people.blur}}
+"""
+    a = numbers(made(text)["tests"]["a"])
+    assert stats.kstest(a, "norm", args=(1, 5)).pvalue > LEVEL
+
+
 def test_anomalies_spoil_their_share_and_are_labelled() -> None:
     text = """
 tables:

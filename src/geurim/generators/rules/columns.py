@@ -38,7 +38,7 @@ from geurim.generators.rules.waiting import Begins
 from geurim.nodes import Node, shown
 
 if TYPE_CHECKING:
-    from geurim.generators.rules.reader import Scope
+    from geurim.generators.rules.scope import Scope
 
 
 KINDS: dict[str, type[Kind]] = {

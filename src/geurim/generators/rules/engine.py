@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from geurim.errors import SamplingError
 from geurim.generators.rules.anomalies import spoilt
 from geurim.generators.rules.keys import Key
-from geurim.generators.rules.plan import KEPT, Plan, Step, Table
+from geurim.generators.rules.plan import KEPT, WRITTEN, Plan, Step, Table
 from geurim.generators.rules.rows import Around, Rows
 from geurim.generators.rules.streams import Streams
 
@@ -88,6 +88,8 @@ class Engine:
         self, step: Step, root: str, block: int, around: Around, streams: Streams
     ) -> None:
         table, mine = self.plan.tables[step.table], streams.at(step.table)
+        if step.column == WRITTEN:
+            return
         if step.column == "":
             around.block[table.name] = self._rows(table, root, block, around, mine.at(""))
         elif step.column == KEPT:
@@ -256,8 +258,7 @@ def tables_of(engine: Engine, root: str, block: int) -> Iterator[Rows]:
     plan = engine.plan
     tree = plan.tree(root)
     shown = [n for n in tree if not plan.tables[n].hidden or _in_union(plan, n)]
-    parts = [(n, c) for n in shown for c in ["", *plan.tables[n].columns]]
-    parts += [(s.table, s.column) for s in plan.steps if s.table in shown]
+    parts = [(s.table, s.column) for s in plan.steps if s.table in shown]
     made = engine.make(root, block, plan.wanted(parts))
     for name in tree:
         if name in made:

@@ -22,7 +22,7 @@ from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node, shown
 
 if TYPE_CHECKING:
-    from geurim.generators.rules.reader import Scope
+    from geurim.generators.rules.scope import Scope
 
 
 _PATTERN = re.compile(r"([^{}]*)\{(?::0?(\d{1,2}))?\}([^{}]*)")

@@ -25,7 +25,7 @@ from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node, shown
 
 if TYPE_CHECKING:
-    from geurim.generators.rules.reader import Scope
+    from geurim.generators.rules.scope import Scope
 
 
 class Kind(abc.ABC):

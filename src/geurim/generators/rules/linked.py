@@ -17,7 +17,7 @@ from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
 
 if TYPE_CHECKING:
-    from geurim.generators.rules.reader import Scope
+    from geurim.generators.rules.scope import Scope
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ Part = tuple[str, str]
 KEPT = "\0kept"
 """In place of a column: those that constraints are about, made together."""
 
+WRITTEN = "\0written"
+"""In place of a column: the table as it is put out."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -59,7 +62,7 @@ class Step:
     """Something to be made, once what it needs is there."""
 
     table: str
-    column: str  # "" for the rows, KEPT for what constraints are about
+    column: str  # "" for the rows; KEPT; WRITTEN, which makes nothing
     columns: tuple[str, ...] = ()  # of KEPT: in their order
     needs: frozenset[Part] = frozenset()
     whole: frozenset[Part] = frozenset()  # columns of all rows of other tables

@@ -27,7 +27,7 @@ from geurim.generators.rules import worlds
 from geurim.generators.rules.engine import BLOCK, Engine, tables_of, written, written_schema
 from geurim.generators.rules.formulas import Formula, column
 from geurim.generators.rules.plan import Plan, Table
-from geurim.generators.rules.reader import Reader
+from geurim.generators.rules.reader import read_plan
 from geurim.generators.rules.rows import Rows
 from geurim.nodes import Node, Place, parse_yaml, read_yaml
 
@@ -92,7 +92,7 @@ class World(Generator):
     def plan(self) -> Plan:
         """The world as it was read."""
         node = Node(self.spec, "", self.file, self.places)
-        return Reader(node, self.parameters, self.folder).read()
+        return read_plan(node, self.parameters, self.folder)
 
     @cached_property
     def digest(self) -> str:

@@ -1,0 +1,124 @@
+"""The head of a world: its time, its language, its parameters and schedules."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from geurim.contract import Json
+from geurim.errors import GeurimError, MissingExtra
+from geurim.generators.rules.calendars import Intensity, intensity
+from geurim.generators.rules.clock import Clock, moment
+from geurim.generators.rules.problems import Problems
+from geurim.generators.rules.ways import Setting
+from geurim.nodes import Node, shown
+
+KEYS = ("world", "about", "period", "step", "locale", "calendar", "parameters", "schedules")
+_STEPS = {"millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
+_USUAL = Clock(dt.datetime(2025, 1, 1), dt.datetime(2026, 1, 1))
+
+
+@dataclass(frozen=True)
+class Head:
+    """What is said at the top of a world."""
+
+    name: str = "world"
+    about: str = ""
+    locale: str = "en_US"
+    constants: Mapping[str, Json] = field(default_factory=dict)
+    setting: Setting = field(default_factory=lambda: Setting(_USUAL, {}))
+
+
+def read_head(node: Node, given: Mapping[str, Json], problems: Problems) -> Head:
+    """The head at the root of a world, with other values for its parameters."""
+    found: dict[str, str] = {}
+    for key in ("world", "about", "locale", "calendar"):
+        with problems.noting():
+            about = node.get(key)
+            found |= {} if about is None else {key: about.text()}
+    clock = _USUAL
+    with problems.noting():
+        clock = _clock(node)
+    country = found.get("calendar", "")
+    schedules = {}
+    with problems.noting():
+        for name, at in node.entries("schedules"):
+            with problems.noting():
+                schedules[name] = _schedule(at, clock, country)
+    constants: dict[str, Json] = {}
+    with problems.noting():
+        constants = _parameters(node, given, problems)
+    return Head(
+        name=found.get("world", "world"),
+        about=found.get("about", ""),
+        locale=found.get("locale", "en_US"),
+        constants=constants,
+        setting=Setting(clock, schedules, country),
+    )
+
+
+def _clock(node: Node) -> Clock:
+    period, step = node.get("period"), node.get("step")
+    start, end = _USUAL.start, _USUAL.end
+    if period is not None:
+        ends = period.list()
+        if len(ends) != 2 or not all(isinstance(n.value, dt.date) for n in ends):
+            raise period.error(
+                f"{shown(period.value)} was given. Give two dates: [2025-01-01, 2026-01-01]."
+            )
+        start, end = (moment(n.value) for n in ends)
+        if end <= start:
+            raise period.error(f"it ends ({end}) before it starts ({start}). Turn them round.")
+    if step is not None and step.value not in _STEPS:
+        raise step.error(f"{shown(step.value)} was given. Give one of: {', '.join(_STEPS)}.")
+    return Clock(start, end, 1.0 if step is None else _STEPS[step.value])
+
+
+def _parameters(node: Node, given: Mapping[str, Json], problems: Problems) -> dict[str, Json]:
+    """The values of the parameters: those given, else the world's own."""
+    found: dict[str, Json] = {}
+    for name, at in node.entries("parameters"):
+        with problems.noting():
+            found[name] = _parameter(name, at, given)
+    for name in given:
+        known = [k for k, _ in node.entries("parameters")]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 2) or known
+            advice = f"Did you mean {' or '.join(map(repr, near))}?" if near else "It has none."
+            problems.found.append(f"the world has no parameter {name!r}. {advice}")
+    return found
+
+
+def _parameter(name: str, node: Node, given: Mapping[str, Json]) -> Json:
+    bare = not isinstance(node.value, Mapping)
+    if not bare:
+        node.mapping(["value", "low", "high", "about", "free"])
+    usual = node if bare else node.need("value")
+    value = given.get(name, usual.value)
+    if isinstance(value, list | dict) or value is None:
+        raise usual.error(f"{shown(value)} was given. Give a number, a text or a date.")
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(usual.value, int | float) and not numeric:
+        raise usual.error(f"{shown(value)} was given for {name!r}. Give a number.")
+    if not bare and numeric:
+        low, high = node.get("low"), node.get("high")
+        Node(value, usual.path, usual.file, usual.places).number(
+            None if low is None else low.number(), None if high is None else high.number()
+        )
+    return value
+
+
+def _schedule(node: Node, clock: Clock, country: str) -> Intensity:
+    known = ["hours", "weekdays", "months", "monthdays", "holidays", "growth", "about"]
+    said = {k: v for k, v in node.mapping(known).items() if k != "about"}
+    if "holidays" in said:
+        said["holiday_factor"] = node.need("holidays").number(0)
+        said["holidays"] = country or None
+    try:
+        return intensity(clock.start, clock.end, **said)
+    except MissingExtra:
+        raise
+    except GeurimError as error:
+        raise node.error(str(error)) from error
