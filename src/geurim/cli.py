@@ -51,7 +51,7 @@ from geurim.cli_database import (
 )
 from geurim.cli_proof import canaries
 from geurim.cli_proof_sets import collapse, mix, review
-from geurim.cli_rules import generate_world, is_world, rules, set_option
+from geurim.cli_rules import boost_option, generate_world, is_world, rules, set_option
 from geurim.cli_sequences import (
     flat_rows,
     generate_sequences,
@@ -410,6 +410,7 @@ def impute(
 @click.option("--profile", metavar="JSON", help="Generate from a saved profile, without the data.")
 @click.option("--rows", type=parse_rows, metavar="N", help="How many: 1000000, 1e6, 1m.")
 @set_option
+@boost_option
 @scale_option
 @database_options
 @click.option(
@@ -446,6 +447,7 @@ def generate(
     profile: str,
     rows: int | None,
     values: tuple[str, ...],
+    boosts: tuple[str, ...],
     scale: float,
     keep: tuple[str, ...],
     dangling: str,
@@ -496,12 +498,14 @@ def generate(
                 output,
                 rows=rows,
                 values=values,
+                boosts=boosts,
+                edge_cases=edge_cases,
                 seed=seed,
                 workers=workers,
                 overwrite=overwrite,
             )
         )
-    refuse(ctx, ["values"], "but with a world")
+    refuse(ctx, ["values", "boosts"], "but with a world")
     if is_whole(data, table, query, rows):
         unknown = ["target", "generator", "edge_cases", "workers", "entity", "time"]
         unknown += ["constraints", "fair", "needed", "time_limit", "synthetic_training", "lang"]

@@ -25,6 +25,14 @@ set_option = click.option(
     help="Of a world: another value for one of its parameters.",
 )
 
+boost_option = click.option(
+    "--boost",
+    "boosts",
+    multiple=True,
+    metavar="TABLE.COLUMN=VALUE:SHARE",
+    help="Of a world: a value to be more frequent, with weights, as in patients.fabry=true:0.5.",
+)
+
 
 @click.group()
 def rules() -> None:
@@ -198,6 +206,24 @@ def parse_values(values: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
+def parse_boosts(boosts: tuple[str, ...]) -> dict[str, dict[Any, float]]:
+    """`table.column=value:share` as what `World.sample` takes."""
+    found = {}
+    for text in boosts:
+        path, sign, rest = text.partition("=")
+        value, colon, share = rest.rpartition(":")
+        try:
+            found[path] = {value: float(share)}
+        except ValueError:
+            colon = ""
+        if not sign or not colon:
+            raise SettingError(
+                f"--boost {text!r} was given. Write table.column=value:share, such as "
+                "patients.fabry=true:0.5."
+            )
+    return found
+
+
 def generate_world(
     ctx: click.Context,
     world: str,
@@ -205,6 +231,8 @@ def generate_world(
     *,
     rows: int | None,
     values: tuple[str, ...],
+    boosts: tuple[str, ...],
+    edge_cases: float,
     seed: int | None,
     workers: int,
     overwrite: bool,
@@ -214,7 +242,7 @@ def generate_world(
     from geurim.relations import check_target, write_database
     from geurim.relations.writing import WORLD
 
-    given = {"data", "rows", "output", "values", "seed", "workers", "overwrite"}
+    given = {"rows", "output", "values", "boosts", "edge_cases", "seed", "workers", "overwrite"}
     others = [p.name for p in ctx.command.params if isinstance(p, click.Option) and p.name]
     refuse(ctx, [n for n in others if n not in given], "with a world")
     run: Run = ctx.obj
@@ -232,7 +260,14 @@ def generate_world(
         check_target(shown, output, overwrite=overwrite)
     seed = run.seed(seed)
     with run.bars() as progress:
-        made = loaded.sample(rows, seed=seed, workers=workers, progress=progress)
+        made = loaded.sample(
+            rows,
+            seed=seed,
+            boost=parse_boosts(boosts),
+            edge_cases=edge_cases,
+            workers=workers,
+            progress=progress,
+        )
         if one:
             where = geurim.write(
                 made.tables[shown[0]], output, overwrite=overwrite, progress=progress

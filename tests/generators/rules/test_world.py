@@ -540,6 +540,71 @@ tables:
         made(text, 10)
 
 
+# Rare on purpose
+
+RARE = """
+tables:
+  patients:
+    columns:
+      id: {key: 1}
+      sex: {choose: [F, M]}
+      age: {draw: uniform, low: 0, high: 100}
+      ill: {chance: "0.001 + 0.0004 * age / 10"}
+      kind: {given: sex, choose: {F: {a: 0.99, b: 0.01}, M: {a: 0.95, b: 0.05}}}
+      cost: {draw: normal, mean: "if(ill, 1000, 10) + if(kind = 'b', 100, 0)", deviation: 5}
+    edge_cases:
+      - {name: old, set: {age: 120}}
+      - {name: newborn, set: {age: 0, cost: {draw: uniform, low: 1, high: 2}}}
+"""
+
+
+def test_a_raised_share_comes_out_and_weights_take_it_back() -> None:
+    boost = {"patients.ill": {True: 0.5}, "patients.kind": {"b": 0.4}}
+    plain = world(RARE).sample(200_000, seed=1).tables["patients"].to_arrow()
+    found = world(RARE).sample(20_000, seed=2, boost=boost).tables["patients"].to_arrow()
+    ill, weight = numbers(found["ill"]), numbers(found["weight"])
+    assert abs(ill.mean() - 0.5) < 0.02
+    assert abs(pc.mean(pc.equal(found["kind"], "b")).as_py() - 0.4) < 0.02
+    assert abs(weight.mean() - 1) < 0.05
+    for name in ("cost", "age"):
+        truth, values = numbers(plain[name]), numbers(found[name])
+        error = truth.std() / np.sqrt(len(truth))
+        spread = (weight * (values - truth.mean())).std() / np.sqrt(len(values))
+        mean = (weight * values).sum() / weight.sum()
+        assert abs(mean - truth.mean()) < 4 * np.hypot(error, spread), name
+    # Unweighted the cost is that of a world where half are ill: the pair that must fail.
+    assert numbers(found["cost"]).mean() > 400
+    # Those who are ill are so by what made them ill before.
+    assert abs(numbers(found.filter(found["ill"])["age"]).mean() - 50) > 4
+
+
+def test_edge_cases_are_their_share_and_count_for_nothing() -> None:
+    found = world(RARE).sample(20_000, seed=2, edge_cases=0.1).tables["patients"].to_arrow()
+    edges = found.filter(pc.is_valid(found["edge_case"]))
+    assert stats.binomtest(edges.num_rows, 20_000, 0.1).pvalue > LEVEL
+    for name, age in (("old", 120), ("newborn", 0)):
+        mine = edges.filter(pc.equal(edges["edge_case"], name))
+        assert set(mine["age"].to_pylist()) == {age}
+        assert stats.binomtest(mine.num_rows, edges.num_rows, 0.5).pvalue > LEVEL
+    assert pc.max(edges.filter(pc.equal(edges["edge_case"], "newborn"))["cost"]).as_py() <= 2
+    assert set(edges["weight"].to_pylist()) == {0.0}
+    assert set(found.filter(pc.is_null(found["edge_case"]))["weight"].to_pylist()) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("boost", "says"),
+    [
+        ({"patients.age": {1: 0.5}}, "cannot be raised"),
+        ({"patients.kind": {"c": 0.5}}, "never 'c'"),
+        ({"patients.kind": {"b": 1.5}}, "between 0 and 1"),
+        ({"people.kind": {"b": 0.5}}, "cannot be raised"),
+    ],
+)
+def test_what_cannot_be_raised_is_refused(boost: Any, says: str) -> None:
+    with pytest.raises(SettingError, match=says):
+        world(RARE).sample(10, seed=1, boost=boost)
+
+
 # The driver's promises
 
 

@@ -45,17 +45,11 @@ class Anomaly:
     def read(cls, node: Node, names: Scope) -> Anomaly:
         node.mapping(["name", "share", "where", "set", "label", "about"])
         where, label = node.get("where"), node.get("label")
-        sets = []
-        for column, at in node.need("set").items():
-            if names.find(column) is None or "." in column:
-                names.value(Node(column, at.path, at.file, at.places))
-                raise at.error(f"{column!r} is not a column of this table. Set one that is.")
-            sets.append((column, read_kind(at, names)))
         return cls(
             node.need("name").text(),
             names.number(node.need("share"), 0, 1),
             None if where is None else names.condition(where),
-            tuple(sets),
+            read_sets(node, names),
             "anomaly" if label is None else label.text(),
         )
 
@@ -65,6 +59,17 @@ class Anomaly:
         if self.where is not None:
             hit &= self.where.mask(rows)
         return np.flatnonzero(hit)
+
+
+def read_sets(node: Node, names: Scope) -> tuple[tuple[str, Kind], ...]:
+    """Columns of the table and how they are to come about instead: `set: {amount: amount * 10}`."""
+    found = []
+    for column, at in node.need("set").items():
+        if column not in names.sheet.own(names.name):
+            known = ", ".join(names.sheet.own(names.name))
+            raise at.error(f"{column!r} is not a column of this table. Set one of: {known}.")
+        found.append((column, read_kind(at, names)))
+    return tuple(found)
 
 
 def spoilt(

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.contract import Event, Lineage, Progress, Source
+from geurim.contract import Event, Json, Lineage, Progress, Source
 from geurim.errors import SettingError
 from geurim.generators.rules.engine import Engine, tables_of, written, written_schema
 from geurim.generators.rules.keys import Key
@@ -27,7 +27,13 @@ _BATCH = 65_536
 
 
 def sample_world(
-    world: World, rows: int | None, seed: int | None, workers: int, progress: Progress
+    world: World,
+    plan: Plan,
+    asked: Json,
+    rows: int | None,
+    seed: int | None,
+    workers: int,
+    progress: Progress,
 ) -> Database:
     """The tables of a world that are put out, with their keys."""
     if rows is not None and rows < 0:
@@ -35,7 +41,7 @@ def sample_world(
     if workers < 1:
         raise SettingError(f"workers is {workers!r}. Give a whole number from 1.")
     seed = secrets.randbits(63) if seed is None else seed
-    plan, counts = world.plan, world.counts(rows)
+    counts = world.counts(rows)
     state = np.random.SeedSequence(seed, spawn_key=(_WORLD,)).generate_state(2, np.uint64)
     engine = Engine.prepare(plan, int(state[0]) << 64 | int(state[1]), counts)
     spills = {n: Spill(written_schema(plan, n)) for n in _pieces(plan)}
@@ -49,7 +55,7 @@ def sample_world(
         for spill in spills.values():
             spill.drop()
     tables = {n: _finished(plan, plan.tables[n], made) for n in plan.put_out}
-    lineage = Lineage.made(repr(world), seed=seed, request=[world.digest, counts])
+    lineage = Lineage.made(repr(world), seed=seed, request=[world.digest, counts, asked])
     return Database(
         tables={n: _source(t, lineage) for n, t in tables.items()},
         keys={n: keys_of(plan, plan.tables[n]) for n in tables},

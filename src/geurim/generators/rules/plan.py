@@ -14,6 +14,7 @@ from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.columns import Column
 from geurim.generators.rules.formulas import Formula, Value
 from geurim.generators.rules.keys import Key
+from geurim.generators.rules.rare import EdgeCase
 from geurim.generators.rules.ways import Way
 
 Part = tuple[str, str]
@@ -44,6 +45,7 @@ class Table:
     columns: Mapping[str, Column] = field(default_factory=dict)
     constraints: tuple[Formula, ...] = ()
     anomalies: tuple[Anomaly, ...] = ()
+    edges: tuple[EdgeCase, ...] = ()
 
     @property
     def key(self) -> tuple[str, Key] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,28 @@ from geurim.generators.rules.keys import Key
 from geurim.generators.rules.linked import Before, Running, Smooth
 from geurim.generators.rules.plan import KEPT, WRITTEN, Plan, Step, Table, ordered
 from geurim.generators.rules.problems import Problems
+from geurim.generators.rules.rare import EdgeCase
 from geurim.generators.rules.sense import Possible
 from geurim.generators.rules.sheet import NAME, Sheet
 from geurim.nodes import Node
 
 _TABLE = ("about", "of", "as", "hide", "rows", "table", "file", "union", "sort", "block")
-_MORE = ("columns", "constraints", "anomalies")
+_MORE = ("columns", "constraints", "anomalies", "edge_cases")
 
 
-def read_plan(node: Node, given: Mapping[str, Json], folder: Path | None = None) -> Plan:
+Change = Callable[[Mapping[str, Table]], Mapping[str, Table]]
+
+
+def read_plan(
+    node: Node,
+    given: Mapping[str, Json],
+    folder: Path | None = None,
+    change: Change | None = None,
+) -> Plan:
     """The plan of the world at a node, with other values for its parameters.
 
-    Raises SettingError with all that is wrong, each with its place.
+    `change` may put other columns in place of those that were read. Raises SettingError with all
+    that is wrong, each with its place.
     """
     problems = Problems()
     with problems.noting():
@@ -37,10 +47,11 @@ def read_plan(node: Node, given: Mapping[str, Json], folder: Path | None = None)
     head = read_head(node, given, problems)
     sheet = Sheet(head, _outlines(node, problems), folder, problems)
     reader = _Reader(sheet)
-    tables = [reader.table(n) for n in sheet.tables]
+    tables = {n: reader.table(n) for n in sheet.tables}
     problems.tell()
+    tables = dict(change(tables)) if change is not None else tables
     steps: list[Step] = []
-    for table in tables:
+    for table in tables.values():
         with problems.noting():
             steps += reader.steps(table)
     problems.tell()
@@ -48,7 +59,7 @@ def read_plan(node: Node, given: Mapping[str, Json], folder: Path | None = None)
         name=head.name,
         about=head.about,
         clock=head.setting.clock,
-        tables={t.name: t for t in tables},
+        tables=tables,
         steps=ordered(steps),
     )
     plan.references()
@@ -99,6 +110,7 @@ class _Reader:
         conditions = [(n, scope.condition(n)) for n in node.listed("constraints")]
         self.possible.check(name, conditions)
         anomalies = [Anomaly.read(n, scope) for n in node.listed("anomalies")]
+        edges = [EdgeCase.read(n, scope) for n in node.listed("edge_cases")]
         found = {
             "about": "" if about is None else about.text(),
             "hidden": hide is not None and hide.flag(),
@@ -112,6 +124,7 @@ class _Reader:
             "block": None if block is None else block.count(1),
             "constraints": tuple(c for _, c in conditions),
             "anomalies": tuple(anomalies),
+            "edges": tuple(edges),
         }
         if sort is not None and not parts:
             for column in found["sort"]:
@@ -195,6 +208,7 @@ class _Reader:
     def _step(self, table: Table, name: str) -> Step:
         kind = table.columns[name].kind
         here, whole = self.sheet.parts(table.name, kind.needs)
+        here += [(table.name, n) for n in kind.needs if n in table.columns]
         for other, dotted in kind.wants:
             if dotted:
                 more = self.sheet.parts(other, [dotted])

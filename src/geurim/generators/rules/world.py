@@ -27,6 +27,7 @@ from geurim.generators.rules import worlds
 from geurim.generators.rules.engine import BLOCK, Engine, tables_of, written, written_schema
 from geurim.generators.rules.formulas import Formula, column
 from geurim.generators.rules.plan import Plan, Table
+from geurim.generators.rules.rare import Boosts, edged, raised
 from geurim.generators.rules.reader import read_plan
 from geurim.generators.rules.rows import Rows
 from geurim.nodes import Node, Place, parse_yaml, read_yaml
@@ -91,8 +92,11 @@ class World(Generator):
     @cached_property
     def plan(self) -> Plan:
         """The world as it was read."""
-        node = Node(self.spec, "", self.file, self.places)
-        return read_plan(node, self.parameters, self.folder)
+        return read_plan(self._node, self.parameters, self.folder)
+
+    @property
+    def _node(self) -> Node:
+        return Node(self.spec, "", self.file, self.places)
 
     @cached_property
     def digest(self) -> str:
@@ -171,17 +175,37 @@ class World(Generator):
         rows: int | None = None,
         *,
         seed: int | None = None,
+        boost: Boosts | None = None,
+        edge_cases: float = 0.0,
         workers: int = 1,
         progress: Progress = quiet,
     ) -> Database:
         """All tables: `rows` rows of the first one and what goes with them, keys and all.
 
-        `rows` defaults to what the world says. The rows are the same whatever the `workers`
-        (processes). Raises SettingError, and SamplingError where constraints are met too seldom.
+        `rows` defaults to what the world says. `boost`: values to be more frequent than the world
+        says, such as {"patients.fabry": {True: 0.5}}; `edge_cases`: the share of rows that are as
+        the world's edge cases say, in tables that have some. With either comes a column `weight`,
+        with which means are those of the world as it is written. The rows are the same whatever
+        the `workers` (processes). Raises SettingError, and SamplingError where constraints are met
+        too seldom.
         """
         from geurim.generators.rules.database import sample_world
 
-        return sample_world(self, rows, seed, workers, progress)
+        plan = self.changed(rows, boost or {}, edge_cases)
+        asked = [boost, edge_cases]
+        return sample_world(self, plan, asked, rows, seed, workers, progress)
+
+    def changed(self, rows: int | None, boost: Boosts, edge_cases: float) -> Plan:
+        """The plan with values raised and edge cases put in."""
+        if not boost and not edge_cases:
+            return self.plan
+
+        def change(tables: Mapping[str, Table]) -> Mapping[str, Table]:
+            if boost:
+                tables = raised(self.plan, tables, boost, self.counts(rows))
+            return edged(self.plan, tables, edge_cases) if edge_cases else tables
+
+        return read_plan(self._node, self.parameters, self.folder, change)
 
 
 _LOOK = 5_000  # rows of a world that its profile is of
