@@ -6,11 +6,13 @@ import datetime as dt
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from geurim.contract import Json
 from geurim.errors import GeurimError, MissingExtra
 from geurim.generators.rules.calendars import Intensity, intensity
 from geurim.generators.rules.clock import Clock, moment
+from geurim.generators.rules.kinds import pairs
 from geurim.generators.rules.problems import Problems
 from geurim.generators.rules.ways import Setting
 from geurim.nodes import Node, shown
@@ -111,14 +113,34 @@ def _parameter(name: str, node: Node, given: Mapping[str, Json]) -> Json:
 
 
 def _schedule(node: Node, clock: Clock, country: str) -> Intensity:
-    known = ["hours", "weekdays", "months", "monthdays", "holidays", "growth", "about"]
-    said = {k: v for k, v in node.mapping(known).items() if k != "about"}
-    if "holidays" in said:
-        said["holiday_factor"] = node.need("holidays").number(0)
-        said["holidays"] = country or None
+    node.mapping(["hours", "weekdays", "months", "monthdays", "holidays", "growth", "about"])
+    hours, growth, holidays = node.get("hours"), node.get("growth"), node.get("holidays")
+    said: dict[str, Any] = {}
+    for key in ("weekdays", "months"):
+        if node.get(key) is not None:
+            said[key] = [n.number(0) for n in node.listed(key)]
+    if hours is not None:
+        said["hours"] = hours.text() if isinstance(hours.value, str) else _weights(hours)
+    if node.get("monthdays") is not None:
+        said["monthdays"] = {_day(at, d): at.number(0) for d, at in pairs(node.need("monthdays"))}
+    if growth is not None:
+        said["growth"] = growth.number(0)
+    if holidays is not None:
+        said |= {"holidays": country or None, "holiday_factor": holidays.number(0)}
     try:
         return intensity(clock.start, clock.end, **said)
     except MissingExtra:
         raise
     except GeurimError as error:
         raise node.error(str(error)) from error
+
+
+def _weights(node: Node) -> list[Any]:
+    """24 weights, or a row of them for each day of the week."""
+    return [_weights(n) if isinstance(n.value, list) else n.number(0) for n in node.list()]
+
+
+def _day(node: Node, day: Any) -> int:
+    if isinstance(day, bool) or not isinstance(day, int):
+        raise node.error(f"{day!r} is no day of the month. Give 1 to 31, or -1 for the last.")
+    return day

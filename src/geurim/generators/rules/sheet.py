@@ -217,7 +217,7 @@ class Sheet:
         value = None if about is None else about.mapping().get(name)
         if isinstance(value, dict):
             said = [value[k] for k in LINKING if k in value]
-            return said[0] if said and said[0] in self.tables else None
+            return next((t for t in said if isinstance(t, str) and t in self.tables), None)
         if isinstance(value, str) and re.fullmatch(rf"{NAME.pattern}(\.{NAME.pattern})+", value):
             return self.column(table, name).kind.link
         return None

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from geurim.errors import SamplingError
 from geurim.generators.rules import processes
 from geurim.generators.rules.calendars import Intensity
 from geurim.generators.rules.clock import Clock
@@ -28,6 +29,7 @@ from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
 
 TIME = pa.timestamp("us")
+_MOST = 200_000_000  # rows made at once: more would not fit into memory
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,14 @@ class Each(Way):
 
     def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
         found = self.count.values(_seen_from(owners, name, up), streams)
-        count = np.maximum(np.round(np.nan_to_num(found)), 0).astype(np.int64)
+        found = np.maximum(np.round(np.nan_to_num(found)), 0)
+        if found.sum() > _MOST:
+            raise SamplingError(
+                f"{found.sum():.3g} rows of {name!r} would belong to {owners.count:,} of "
+                f"{owners.name!r}, more than {_MOST:,}. Let 'each' be smaller, or say "
+                "'block: 1' of the table at the top."
+            )
+        count = found.astype(np.int64)
         return owners.children(name, np.repeat(np.arange(owners.count), count), up)
 
 
