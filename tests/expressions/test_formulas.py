@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -282,3 +283,9 @@ def test_as_many_levels_as_are_allowed_can_be_evaluated_and_printed() -> None:
     formula = parse_value(text, SCHEMA)
     assert str(formula) == text
     assert formula.evaluate(PEOPLE).to_pylist()[0] == 17
+
+
+def test_docs_list_every_function() -> None:
+    page = Path(__file__).parents[2] / "docs" / "conditions.md"
+    text = page.read_text(encoding="utf-8")
+    assert [f.usage for f in FUNCTIONS.values() if f"`{f.usage}`" not in text] == []
