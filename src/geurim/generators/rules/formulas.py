@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import difflib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.contract import Json
-from geurim.errors import ExpressionError
+from geurim.errors import ExpressionError, SettingError
 from geurim.expressions import Column, Expression, Literal, parse, parse_value
+from geurim.expressions import names as mentioned
+from geurim.expressions.kinds import floats
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.units import unit_of
 from geurim.nodes import Node, shown
-
-_TEXT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
-_NAME = re.compile(r"`((?:[^`]|``)+)`|(?<![\w.])([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?!\s*\(|[\w.])")
-_WORDS = frozenset(["and", "or", "not", "in", "is", "null", "between", "true", "false"])
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ class Formula:
         found = self._evaluated(rows)
         if isinstance(found, pa.Scalar):
             return float("nan") if found.as_py() is None else float(found.as_py())
-        return np.asarray(found.cast(pa.float64()).to_numpy(zero_copy_only=False))
+        return np.asarray(floats(found).to_numpy(zero_copy_only=False))
 
     def mask(self, rows: Rows) -> np.ndarray:
         """Where the condition is true (N,)."""
@@ -131,7 +128,11 @@ class Names:
     def _read(self, node: Node, read: Callable[[str, pa.Schema], Expression]) -> Formula:
         text = str(node.value) if isinstance(node.value, int | float) else node.text()
         fields = []
-        for name, place in mentioned(text):
+        try:
+            named = mentioned(text)
+        except ExpressionError as error:
+            raise _told(node, text, error) from error
+        for name, place in named.items():
             if name in self.constants:
                 fields.append(pa.field(name, _constant(self.constants[name]).type))
                 continue
@@ -145,8 +146,7 @@ class Names:
             if units:
                 unit_of(found, units)
         except ExpressionError as error:
-            shown = "" if error.text is None else pointed(text, error.place)
-            raise node.error(f"{error.what}. {error.advice}{shown}") from error
+            raise _told(node, text, error) from error
         known = {n: _constant(self.constants[n]) for n in found.columns if n in self.constants}
         return Formula(put(found, known))
 
@@ -171,17 +171,10 @@ def needs(found: Any) -> frozenset[str]:
     return frozenset()
 
 
-def mentioned(text: str) -> list[tuple[str, int]]:
-    """The names that a formula mentions, with their places; functions are none."""
-    bare = _TEXT.sub(lambda m: " " * len(m.group()), text)
-    found = []
-    for match in _NAME.finditer(bare):
-        quoted, plain = match.groups()
-        if quoted is not None:
-            found.append((quoted.replace("``", "`"), match.start()))
-        elif plain.lower() not in _WORDS:
-            found.append((plain, match.start()))
-    return found
+def _told(node: Node, text: str, error: ExpressionError) -> SettingError:
+    """An error in a formula as one of the file, with a sign under its place."""
+    shown = "" if error.text is None else pointed(text, error.place)
+    return node.error(f"{error.what}. {error.advice}{shown}")
 
 
 def pointed(text: str, place: int) -> str:
