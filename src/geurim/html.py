@@ -46,9 +46,12 @@ svg text.d{fill:var(--dim)}.ax{stroke:var(--line);stroke-width:1;fill:none}
 .l0{stroke:var(--s0)}.l1{stroke:var(--s1)}.l2{stroke:var(--s2)}.l0,.l1,.l2{fill:none;stroke-width:2}
 .v-pass{fill:var(--pass);stroke:var(--pass)}.v-warn{fill:var(--warn);stroke:var(--warn)}
 .v-fail{fill:var(--fail);stroke:var(--fail)}.v-info{fill:var(--info);stroke:var(--info)}
+summary{cursor:pointer;font-weight:600;font-size:14px;margin:8px 0}
+summary:focus-visible{outline:3px solid var(--s0);outline-offset:2px}
 .text{margin:8px 0;padding-left:10px;border-left:3px solid var(--line)}
 .quote{white-space:pre-wrap;font-size:14px}
-.dash{stroke-dasharray:4 3}.band{fill-opacity:.18}
+.dots{stroke:var(--s1);stroke-width:3;stroke-linecap:round;stroke-opacity:.75;fill:none}
+.dash{stroke-dasharray:4 3;stroke:var(--dim)}.band{fill-opacity:.18}
 @media print{body{max-width:none}.card{break-inside:avoid}}
 """
 
@@ -269,6 +272,40 @@ def lines(
     out.append(_text((left + right) / 2, base + 28, esc(across), "middle", "d"))
     out.append(_text(left + 4, 12, esc(up), "start", "d"))
     return _svg(400, 224, out, " and ".join(series))
+
+
+def overlay(
+    cells: Sequence[tuple[int, int, float]],
+    dots: Sequence[tuple[float, float]],
+    *,
+    side: int,
+    across: str,
+    up: str,
+    label: str,
+) -> str:
+    """Dots over shaded cells: one set of points as counts, the other one by one.
+
+    `cells`: (column, row, share) of a grid of `side` by `side`, shaded by the root of their share,
+    so that thin cells show; `dots`: (x, y), each from 0 to 1. `label`: what it shows, in words.
+    """
+    left, base, wide, high = 26.0, 256.0, 364.0, 240.0
+    top = max((share for *_, share in cells), default=0.0) or 1.0
+    levels: dict[int, list[str]] = {}
+    for i, j, share in cells:
+        x, y = left + wide * i / side, base - high * (j + 1) / side
+        path = f"M{x:.1f},{y:.1f}h{wide / side:.1f}v{high / side:.1f}h-{wide / side:.1f}z"
+        levels.setdefault(max(1, math.ceil(8 * math.sqrt(share / top))), []).append(path)
+    out = [
+        f'<path class="f0" fill-opacity="{0.1 * level:.1f}" d="{"".join(paths)}"/>'
+        for level, paths in sorted(levels.items())
+    ]
+    places = "".join(f"M{left + wide * x:.1f},{base - high * y:.1f}h0" for x, y in dots)
+    out.append(f'<path class="dots" d="{places}"/>')
+    out.append(f'<path class="ax" d="M{left},{base - high}V{base}H{left + wide}"/>')
+    out.append(_text(left + wide / 2, base + 16, esc(across), "middle", "d"))
+    turn = f' transform="rotate(-90 14 {base - high / 2:.0f})"'
+    out.append(_text(14, base - high / 2, esc(up), "middle", "d", more=turn))
+    return _svg(400, base + 24, out, label)
 
 
 def intervals(

@@ -120,6 +120,15 @@ TEXTS: Mapping[str, str] = {
     "synthetic rows found out": "들통난 합성 행",
     "The curve should lie on the dashed line: guessing.": ("곡선이 점선(찍기) 위에 놓여야 합니다."),
     "What gives them away": "들통난 까닭",
+    "The {count} synthetic rows that it is surest of": "분류기가 가장 확신한 합성 행 {count}개",
+    "What gives each row away, the most telling value first. They are synthetic: rows that equal "
+    "a real one are left out, and so are categories that few real rows have.": (
+        "행마다 들통나게 한 값을 큰 것부터 적었습니다. 모두 합성 행입니다. 실제 행과 같은 행은 "
+        "뺐고, 실제 행에 드문 범주는 적지 않습니다."
+    ),
+    "score (1: surely synthetic)": "점수(1: 틀림없이 합성)",
+    "what gives it away": "들통나게 한 값",
+    "a rare value": "드문 값",
     "Training on synthetic rows": "합성 행으로 학습하기",
     "trained on real": "실제로 학습",
     "trained on synthetic": "합성으로 학습",
@@ -171,6 +180,14 @@ TEXTS: Mapping[str, str] = {
     "Combinations that are lost, or new": "사라졌거나 새로 생긴 조합",
     "The shape of the tails": "꼬리의 모양",
     "Regions: what is reached, and what is made up": "영역: 닿은 곳과 지어낸 곳",
+    "Where the rows lie": "행이 놓인 곳",
+    "direction {number} ({share} of the variance)": "제{number}방향(분산의 {share})",
+    "The two directions in which real rows differ most (principal components). Shades: how many "
+    "of {rows} real rows; dots: {dots} synthetic rows. Both were drawn by lot, and should fill the "
+    "same places alike.": (
+        "실제 행이 가장 크게 갈리는 두 방향(주성분)입니다. 음영은 실제 행 {rows}개의 밀도, 점은 "
+        "합성 행 {dots}개입니다. 둘 다 제비로 뽑았으며, 같은 곳을 비슷하게 채워야 합니다."
+    ),
     # The tables at the end
     "All findings": "모든 검사 결과",
     "verdict": "판정",

@@ -8,7 +8,7 @@ import numpy as np
 
 from geurim import html
 from geurim.contract import Finding, Verdict
-from geurim.html import bars, card, esc, intervals, lines, number, percent
+from geurim.html import bars, card, esc, intervals, lines, number, overlay, percent
 from geurim.language import current, say
 from geurim.verify.report import WORDS, tally
 from geurim.verify.verdict import ORDER
@@ -90,7 +90,25 @@ def _themed(title: str, found: list[Finding]) -> str:
     if len(found) > 1 and len({f.name for f in found}) == 1:
         return columns_card(title, found)
     plot = "".join(_roc(found)) or (dots(found) if len(found) > 1 else _groups(found[0]))
-    return card(title, plot, *(words(f) for f in found))
+    return "".join(_map(f) for f in found) + card(title, plot, *(words(f) for f in found))
+
+
+def _map(finding: Finding) -> str:
+    """A card of its own for where both tables' rows lie, where the finding tells it."""
+    d = finding.details
+    if "dots" not in d:
+        return ""
+    axis = say("direction {number} ({share} of the variance)")
+    across, up = (axis.format(number=i, share=percent(s)) for i, s in enumerate(d["shares"], 1))
+    title = say("Where the rows lie")
+    told = say(
+        "The two directions in which real rows differ most (principal components). Shades: how "
+        "many of {rows} real rows; dots: {dots} synthetic rows. Both were drawn by lot, and should "
+        "fill the same places alike."
+    ).format(rows=f"{d['rows']:,}", dots=f"{len(d['dots']):,}")
+    plot = overlay(d["cells"], d["dots"], side=d["side"], across=across, up=up, label=title)
+    key = html.legend(say("real"), say("synthetic"))
+    return card(title, plot, key, f"<p class='small dim'>{told}</p>")
 
 
 def _roc(found: list[Finding]) -> list[str]:
