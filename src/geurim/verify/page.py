@@ -258,7 +258,34 @@ def _c2st(finding: Finding) -> str:
         f"<p class='small'>{say('What gives them away')}:</p><ul class='small'>{told}</ul>"
         if told
         else "",
+        _betrayed(finding.details["rows"]),
         wide=True,
+    )
+
+
+def _betrayed(rows: Json) -> str:
+    """The synthetic rows that the classifier is surest of, behind a line that opens them."""
+    if not rows:
+        return ""
+    title = say("The {count} synthetic rows that it is surest of").format(count=len(rows))
+    note = say(
+        "What gives each row away, the most telling value first. They are synthetic: rows that "
+        "equal a real one are left out, and so are categories that few real rows have."
+    )
+    cells = [
+        [
+            number(row["score"]),
+            "; ".join(
+                f"<b>{html.short(v['column'], 40)}</b> = {html.short(say(v['value']), 60)}"
+                for v in row["values"]
+            ),
+        ]
+        for row in rows
+    ]
+    head = [say("score (1: surely synthetic)"), say("what gives it away")]
+    return (
+        f"<details><summary>{title}</summary><p class='small dim'>{note}</p>"
+        f"{html.table(head, cells, numeric=(0,))}</details>"
     )
 
 
