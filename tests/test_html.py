@@ -89,7 +89,7 @@ def test_overlay_puts_cells_and_dots_on_the_same_scale():
     places = [tuple(map(float, m)) for m in re.findall(r"M([\d.]+),([\d.]+)h", text)]
     cells, dot = places[:2], places[2]
     assert dot == (cells[0][0], cells[1][1])  # right of one, below the other
-    assert re.findall(r'fill-opacity="([\d.]+)"', text) == ["0.4", "0.8"]  # by the root
+    assert re.findall(r'fill-opacity="([\d.]+)"', text) == ["0.30", "0.60"]  # by the root
 
 
 def test_histogram_height_is_in_proportion_to_its_share():

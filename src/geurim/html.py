@@ -10,7 +10,10 @@ from __future__ import annotations
 import html
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from geurim.language import say
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -18,7 +21,7 @@ _UNSAFE = re.compile(
 
 STYLE = """
 :root{--ink:#1d2330;--dim:#5d6675;--paper:#fff;--panel:#f5f6f8;--line:#d6dae1;--s0:#2f6db3;
---s1:#e07b17;--s2:#7a7f88;--pass:#1d7f46;--warn:#a66500;--fail:#b8272c;--info:#5d6675}
+--s1:#e07b17;--s2:#7a7f88;--pass:#1d7f46;--warn:#9a5d00;--fail:#b8272c;--info:#5d6675}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e8ec;--dim:#a0a7b4;--paper:#14171c;
 --panel:#1e232b;--line:#39404c;--s0:#6ba6e8;--s1:#f2a04d;--s2:#9aa0aa;--pass:#5cc88a;
 --warn:#e6ac4a;--fail:#f2797d;--info:#a0a7b4}}
@@ -52,7 +55,10 @@ summary:focus-visible{outline:3px solid var(--s0);outline-offset:2px}
 .quote{white-space:pre-wrap;font-size:14px}
 .dots{stroke:var(--s1);stroke-width:3;stroke-linecap:round;stroke-opacity:.75;fill:none}
 .dash{stroke-dasharray:4 3;stroke:var(--dim)}.band{fill-opacity:.18}
-@media print{body{max-width:none}.card{break-inside:avoid}}
+@media print{body{max-width:none;padding:0}.card{break-inside:avoid}.key{print-color-adjust:exact}
+h2,h3,.grid>.wide:not(.card){break-after:avoid}.card.wide{break-inside:auto}.scroll{overflow:visible}
+details::details-content{content-visibility:visible;block-size:auto}
+table{font-size:9px}code{font-size:8px}th,td{padding:2px 4px}}
 """
 
 
@@ -68,6 +74,21 @@ def short(text: object, length: int = 28) -> str:
     """At most `length` characters, escaped; a cut is shown as an ellipsis."""
     plain = str(text)
     return esc(plain if len(plain) <= length else plain[: length - 1] + "…")
+
+
+def fitted(text: object, width: float) -> str:
+    """As much of the text as fits into `width` units of a chart, escaped, cut with an ellipsis."""
+    plain = str(text)
+    if _width(plain) <= width:
+        return esc(plain)
+    while plain and _width(f"{plain}…") > width:
+        plain = plain[:-1]
+    return esc(f"{plain}…")
+
+
+def _width(text: str) -> float:
+    """How wide a text of a chart is, at most, in its units."""
+    return sum(11.0 if unicodedata.east_asian_width(c) in "WF" else 6.8 for c in text[:200])
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -138,21 +159,23 @@ def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
     top = max((v for column in values for v in column), default=0.0) or 1.0
     gap, thick = 6, 9 if len(values) > 1 else 13
     step = gap + thick * len(values)
+    left = min(max([60.0, *(_width(label) for label in labels)]), 176.0) + 6
+    longest = 302 - left
     out = []
     for i, label in enumerate(labels):
         y = 4 + i * step
         middle = y + thick * len(values) / 2 + 4
-        out.append(_text(112, middle, short(label, 19), "end", tip=label))
+        out.append(_text(left - 6, middle, fitted(label, left - 6), "end", tip=label))
         for s, column in enumerate(values):
-            width = 190 * column[i] / top
+            width = longest * column[i] / top
             out.append(
-                f'<rect class="f{s % 3}" x="118" y="{y + s * thick}" width="{width:.1f}" '
+                f'<rect class="f{s % 3}" x="{left:.1f}" y="{y + s * thick}" width="{width:.1f}" '
                 f'height="{thick - 1}"/>'
             )
-        widest = 118 + 190 * max(column[i] for column in values) / top
+        widest = left + longest * max(column[i] for column in values) / top
         shown = " / ".join(percent(column[i]) for column in values)
         out.append(_text(widest + 4, middle, shown, kind="d"))
-    return _svg(400, 8 + len(labels) * step, out, " and ".join(series))
+    return _svg(400, 8 + len(labels) * step, out, _named(series))
 
 
 def histogram(
@@ -193,9 +216,9 @@ def histogram(
             f'height="{rise:.1f}"/>'
         )
     if lost:
-        out.append(_text(368, base + 15, "missing", "middle", "d"))
-        out.append(_text(368, base + 28, " / ".join(map(percent, lost)), "middle", "d"))
-    return _svg(400, 164, out, " and ".join(series))
+        out.append(_text(398, base + 15, esc(say("missing")), "end", "d"))
+        out.append(_text(398, base + 28, " / ".join(map(percent, lost)), "end", "d"))
+    return _svg(400, 164, out, _named(series))
 
 
 def heatmap(labels: Sequence[str], matrix: Sequence[Sequence[float]], *, high: float = 1.0) -> str:
@@ -210,10 +233,10 @@ def heatmap(labels: Sequence[str], matrix: Sequence[Sequence[float]], *, high: f
     for i, label in enumerate(labels):
         if cell >= 7:
             y = top + (i + 0.5) * cell
-            out.append(_text(left - 4, y + 3, short(label, 16), "end", tip=label))
+            out.append(_text(left - 4, y + 3, fitted(label, 98), "end", tip=label))
             x = left + (i + 0.5) * cell
             turn = f' transform="rotate(-60 {x + 3:.1f} {top + count * cell + 8:.1f})"'
-            out.append(_text(x + 3, top + count * cell + 8, short(label, 14), "end", more=turn))
+            out.append(_text(x + 3, top + count * cell + 8, fitted(label, 84), "end", more=turn))
         for j, other in enumerate(labels):
             value = float(matrix[i][j])
             if math.isnan(value):
@@ -227,7 +250,7 @@ def heatmap(labels: Sequence[str], matrix: Sequence[Sequence[float]], *, high: f
             )
     size = count * cell
     out.append(f'<rect class="ax" x="{left}" y="{top}" width="{size:.1f}" height="{size:.1f}"/>')
-    return _svg(360, top + size + (84 if cell >= 7 else 8), out, "heat map")
+    return _svg(360, top + size + (84 if cell >= 7 else 8), out, say("heat map"))
 
 
 def lines(
@@ -271,7 +294,7 @@ def lines(
     out.append(_text(left - 4, base, "0", "end", "d"))
     out.append(_text((left + right) / 2, base + 28, esc(across), "middle", "d"))
     out.append(_text(left + 4, 12, esc(up), "start", "d"))
-    return _svg(400, 224, out, " and ".join(series))
+    return _svg(400, 224, out, _named(series))
 
 
 def overlay(
@@ -296,7 +319,7 @@ def overlay(
         path = f"M{x:.1f},{y:.1f}h{wide / side:.1f}v{high / side:.1f}h-{wide / side:.1f}z"
         levels.setdefault(max(1, math.ceil(8 * math.sqrt(share / top))), []).append(path)
     out = [
-        f'<path class="f0" fill-opacity="{0.1 * level:.1f}" d="{"".join(paths)}"/>'
+        f'<path class="f0" fill-opacity="{0.075 * level:.2f}" d="{"".join(paths)}"/>'
         for level, paths in sorted(levels.items())
     ]
     places = "".join(f"M{left + wide * x:.1f},{base - high * y:.1f}h0" for x, y in dots)
@@ -328,7 +351,7 @@ def intervals(
     out = []
     for i, (label, start, value, end, reference, verdict) in enumerate(rows):
         y = 12 + i * 18
-        out.append(_text(180, y + 4, short(label, 32), "end", tip=label))
+        out.append(_text(180, y + 4, fitted(label, 178), "end", tip=label))
         if reference is not None and math.isfinite(reference):
             r = place(reference)
             out.append(f'<path class="f2" d="M{r:.1f},{y - 6}l5,6l-5,6l-5,-6z"/>')
@@ -342,7 +365,12 @@ def intervals(
     out.append(f'<line class="ax" x1="190" x2="390" y1="{base}" y2="{base}"/>')
     out.append(_text(190, base + 14, esc(axis(low)), "start", "d"))
     out.append(_text(390, base + 14, esc(axis(high)), "end", "d"))
-    return _svg(400, base + 22, out, "values with their intervals")
+    return _svg(400, base + 22, out, say("values with their intervals"))
+
+
+def _named(series: Mapping[str, object]) -> str:
+    """What a chart shows, for those who do not see it."""
+    return ", ".join(series)
 
 
 def _finite(value: float) -> float:

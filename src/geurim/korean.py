@@ -83,6 +83,8 @@ TEXTS: Mapping[str, str] = {
     "{count} others": "그 밖 {count}개",
     "not in real": "실제에 없음",
     "missing": "결측",
+    "heat map": "열지도",
+    "values with their intervals": "값과 구간",
     "Dot: synthetic, with its range. Grey diamond: real rows held out.": (
         "점: 합성 행의 값과 범위. 회색 마름모: 홀드아웃."
     ),
@@ -90,7 +92,6 @@ TEXTS: Mapping[str, str] = {
     "Columns": "열",
     "The most different": "가장 다른 열",
     "Gap of the share of missing values": "결측 비율의 차이",
-    "Nothing was looked at.": "살펴본 것이 없습니다.",
     "No column misses a value, real or synthetic.": "실제 행에도 합성 행에도 결측값이 없습니다.",
     "Missing values": "결측값",
     "The {shown} of {count} columns that differ most are drawn; all are in the table below.": (

@@ -69,14 +69,16 @@ def _replaced(
 
 
 def _told(c: Comparison, rows: Rows, at: int, column: Column) -> str:
-    """A value in words, unless it is a category that only few real rows have."""
+    """A value in words, unless it is a category that only few real rows have, or may have."""
     if rows.missing(column.name)[at]:
         return "missing"
     if column.kind == "axis":
         return axis_text(column.type)(float(rows.axis[column.name][at]))
     code = rows.codes[column.name][at]
-    real = sum(int((r.codes[column.name] == code).sum()) for r in (c.training, c.holdout))
-    if 0 < real < SHOWN:
+    tables = c.training, c.holdout
+    real = sum(int((r.codes[column.name] == code).sum()) for r in tables)
+    unknown = any(r.count < r.total for r in tables)
+    if real < SHOWN and (real or unknown):
         return "a rare value"
     assert column.categories is not None
     return str(column.categories[code].as_py())[:60]

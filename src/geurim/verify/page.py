@@ -114,15 +114,14 @@ def _faithful(findings: list[Finding]) -> list[str]:
     out += _pairs(findings)
     lost = ranked(named(findings, "missing_gap"))
     some = [f for f in lost if f.value > 0 or f.details.get("training")][:20]
-    told = (
-        f"<p>{say('Gap of the share of missing values')}: {esc(tally(lost))}.</p>"
-        if lost
-        else f"<p>{say('Nothing was looked at.')}</p>"
-    )
-    if lost and not some:
-        none = say("No column misses a value, real or synthetic.")
-        told += f"<p class='small dim'>{none}</p>"
-    out.append(card(say("Missing values"), dots(some) if some else "", told))
+    if lost:
+        told = (
+            f"<p class='small'>{say('Gap of the share of missing values')}: {esc(tally(lost))}.</p>"
+        )
+        if not some:
+            none = say("No column misses a value, real or synthetic.")
+            told += f"<p class='small dim'>{none}</p>"
+        out.append(card(say("Missing values"), dots(some) if some else "", told))
     columns = ranked(named(findings, "column_ks", "column_tv"))
     head = html.legend(say("real"), say("synthetic"))
     if len(columns) > PLOTS:

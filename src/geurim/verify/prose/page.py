@@ -133,7 +133,7 @@ def _style(findings: list[Finding], say: Tag) -> list[str]:
     key = html.legend(*series) if len(series) > 1 else ""
     rest = f" {len(findings) - 14} more are in the table below." if len(findings) > 14 else ""
     note = f"<p class='small dim'>Share of texts, the most different first.{rest}</p>"
-    worst = [f"<b>{short(f.columns[0], 60)}</b>{say(f)}" for f in ranked[:2]]
+    worst = [f"<p class='small'><b>{short(f.columns[0], 60)}</b></p>{say(f)}" for f in ranked[:2]]
     return [card("How people write: register and noise", bars(labels, series), key, note, *worst)]
 
 
