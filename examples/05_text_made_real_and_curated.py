@@ -1,7 +1,7 @@
 """Clean text made real, judged, and a set of texts curated: no model is asked. Needs geurim[text].
 
 The "real" reviews are put together here from parts and noised, so that nobody's are needed; what
-shop.csv holds in your case is to be put in their place. Writes texts.html, the report.
+shop.csv holds in your case is to be put in their place. Writes the report in two languages.
 """
 
 import numpy as np
@@ -78,6 +78,7 @@ for name, made in (("clean", pa.array(clean)), ("made real", noised)):
     report = verify_text(pa.table({"text": made}), pa.table({"text": real}))
     print(f"{name}: a classifier tells them apart with {report.find('text_c2st_auc').value:.2f}")
 report.save_html("texts.html")
+report.save_html("texts.ko.html", "ko")
 
 texts = [
     *clean[:2],

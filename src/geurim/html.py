@@ -51,6 +51,7 @@ svg text.d{fill:var(--dim)}.ax{stroke:var(--line);stroke-width:1;fill:none}
 .v-fail{fill:var(--fail);stroke:var(--fail)}.v-info{fill:var(--info);stroke:var(--info)}
 summary{cursor:pointer;font-weight:600;font-size:14px;margin:8px 0}
 summary:focus-visible{outline:3px solid var(--s0);outline-offset:2px}
+:lang(ko){word-break:keep-all}
 .text{margin:8px 0;padding-left:10px;border-left:3px solid var(--line)}
 .quote{white-space:pre-wrap;font-size:14px}
 .dots{stroke:var(--s1);stroke-width:3;stroke-linecap:round;stroke-opacity:.75;fill:none}

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from geurim import korean_prose, korean_sets
+
 TEXTS: Mapping[str, str] = {
+    **korean_prose.PAGE,
+    **korean_sets.PAGE,
     # Verdicts
     "pass": "통과",
     "look closer": "살펴볼 것",

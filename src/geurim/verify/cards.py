@@ -9,7 +9,7 @@ import numpy as np
 from geurim import html
 from geurim.contract import Finding, Verdict
 from geurim.html import bars, card, esc, intervals, lines, number, overlay, percent
-from geurim.language import current, say
+from geurim.language import current, said, say
 from geurim.verify.report import WORDS, tally
 from geurim.verify.verdict import ORDER
 
@@ -177,9 +177,13 @@ def called(name: str) -> str:
 
 
 def told(finding: Finding) -> str:
-    """What a finding says, in the language of the moment: its sentence, or its value by name."""
+    """What a finding says, in the language of the moment; by name and figures where it must."""
+    text = finding.text.removeprefix("Not judged: ")  # the verdict beside it says so
     if current() == "en":
-        return finding.text
+        return text[:1].upper() + text[1:]
+    sentence = said(finding.text)
+    if sentence is not None:
+        return sentence.removeprefix(f"{say('not judged')}: ")
     what = called(finding.name)
     if finding.value != finding.value:
         return f"{what}: {say('not judged')}."

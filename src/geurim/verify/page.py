@@ -13,9 +13,8 @@ import numpy as np
 
 from geurim import html
 from geurim.contract import Finding, Json, Lineage, Verdict
-from geurim.errors import SettingError
 from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number
-from geurim.language import check_language, language, say
+from geurim.language import language, say
 from geurim.verify.cards import columns_card, dots, named, ranked, tag, themed, told, words
 from geurim.verify.markdown import LIMIT
 from geurim.verify.prose import page as prose
@@ -53,11 +52,8 @@ MEANING: dict[Verdict, str] = {
 def to_html(report: Report, lang: str = "en") -> str:
     """The whole page, as text, in a language of `geurim.language`.
 
-    Raises SettingError for a language there is not, or one that only pages of tables have.
+    Raises SettingError for a language there is not.
     """
-    check_language(lang)
-    if report.kind == "text" and lang != "en":
-        raise SettingError(f"A page on texts cannot be had in {lang!r} yet. Leave it in English.")
     with language(lang):
         sections = [_section(report, q) for q in report.verdicts]
         body = [_top(report), *sections, _all_findings(report), _lineage(report)]
@@ -247,7 +243,7 @@ def _c2st(finding: Finding) -> str:
         + "</p></div></div>"
     )
     told = "".join(
-        f"<li><b>{html.short(t['column'], 60)}</b>: {esc(t['text'])}</li>"
+        f"<li><b>{html.short(t['column'], 60)}</b>: {esc(say(t['text']))}</li>"
         for t in finding.details["telltales"]
     )
     return card(
@@ -275,7 +271,7 @@ def _betrayed(rows: Json) -> str:
         [
             number(row["score"]),
             "; ".join(
-                f"<b>{html.short(v['column'], 40)}</b> = {html.short(say(v['value']), 60)}"
+                f"<b>{html.short(v['column'], 40)}</b> = {html.short(_value(v['value']), 60)}"
                 for v in row["values"]
             ),
         ]
@@ -286,6 +282,11 @@ def _betrayed(rows: Json) -> str:
         f"<details><summary>{title}</summary><p class='small dim'>{note}</p>"
         f"{html.table(head, cells, numeric=(0,))}</details>"
     )
+
+
+def _value(text: str) -> str:
+    """A value as it is; what stands in the place of one in the language of the moment."""
+    return say(text) if text in ("missing", "a rare value") else text
 
 
 def _useful(findings: list[Finding]) -> list[str]:
@@ -385,7 +386,7 @@ def _all_findings(report: Report) -> str:
         [
             tag(f.verdict),
             f"{esc(say(f.question))}<br><code>{esc(f.name)}</code>",
-            ", ".join(html.short(c) for c in f.columns),
+            _columns(f),
             number(f.value),
             f"[{number(f.low)}, {number(f.high)}]" if f.count else "–",
             number(f.reference),
@@ -408,6 +409,12 @@ def _all_findings(report: Report) -> str:
         f"<h2>{say('All findings')}</h2>{rest}"
         f'<div class="card">{html.table([say(h) for h in head], rows, numeric=(3, 4, 5, 6))}</div>'
     )
+
+
+def _columns(finding: Finding) -> str:
+    """The columns of a finding; a trait or kind that stands for one has its Korean."""
+    trait = finding.name in ("text_style", "text_personal")
+    return ", ".join(html.short(say(c.replace("_", " ")) if trait else c) for c in finding.columns)
 
 
 def _lineage(report: Report) -> str:
