@@ -19,7 +19,7 @@ TEXTS: Mapping[str, str] = {
     "Verdict": "판정",
     "Checks": "검사",
     "Faithful?": "충실한가?",
-    "Useful?": "쓸모 있는가?",
+    "Useful?": "유용한가?",
     "Private?": "안전한가?",
     "Fair?": "공정한가?",
     "Rare cases?": "드문 경우는?",
@@ -75,9 +75,9 @@ TEXTS: Mapping[str, str] = {
     "No holdout was given, so the real rows were cut in two by lot: one half stands for the "
     "training rows, the other for rows never seen. The generator may have seen both: what needs "
     "rows that it never saw is not judged. Give a holdout to have it judged.": (
-        "홀드아웃을 주지 않아 실제 행을 제비로 둘로 나누었습니다. 한쪽은 학습에 쓴 행을, 다른 쪽은 "
-        "쓰지 않은 행을 대신합니다. 생성기가 둘 다 보았을 수 있으므로, 본 적 없는 행이 있어야 하는 "
-        "검사는 판정하지 않습니다. 판정하려면 홀드아웃을 주십시오."
+        "홀드아웃을 주지 않아 실제 행을 무작위로 둘로 나누었습니다. 한쪽은 학습에 쓴 행을, 다른 "
+        "쪽은 쓰지 않은 행을 대신합니다. 생성기가 둘 다 보았을 수 있으므로, 본 적 없는 행이 있어야 "
+        "하는 검사는 판정하지 않습니다. 판정하려면 홀드아웃을 주십시오."
     ),
     # Plots
     "real": "실제",
@@ -122,17 +122,19 @@ TEXTS: Mapping[str, str] = {
     "other.": "분류기가 보기에 각 행이 얼마나 합성 같은지(0에서 1). 두 모양이 겹쳐야 합니다.",
     "classifier": "분류기",
     "real rows wrongly called synthetic": "합성이라고 잘못 본 실제 행",
-    "synthetic rows found out": "들통난 합성 행",
-    "The curve should lie on the dashed line: guessing.": ("곡선이 점선(찍기) 위에 놓여야 합니다."),
-    "What gives them away": "들통난 까닭",
+    "synthetic rows found out": "가려낸 합성 행",
+    "The curve should lie on the dashed line: guessing.": (
+        "곡선이 점선(무작위 추측) 위에 놓여야 합니다."
+    ),
+    "What gives them away": "합성임을 드러낸 것",
     "The {count} synthetic rows that it is surest of": "분류기가 가장 확신한 합성 행 {count}개",
     "What gives each row away, the most telling value first. They are synthetic: rows that equal "
     "a real one are left out, and so are categories that few real rows have.": (
-        "행마다 들통나게 한 값을 큰 것부터 적었습니다. 모두 합성 행입니다. 실제 행과 같은 행은 "
+        "행마다 합성임을 드러낸 값을 큰 것부터 적었습니다. 모두 합성 행입니다. 실제 행과 같은 행은 "
         "뺐고, 실제 행에 드문 범주는 적지 않습니다."
     ),
     "score (1: surely synthetic)": "점수(1: 틀림없이 합성)",
-    "what gives it away": "들통나게 한 값",
+    "what gives it away": "합성임을 드러낸 값",
     "a rare value": "드문 값",
     "Training on synthetic rows": "합성 행으로 학습하기",
     "trained on real": "실제로 학습",
@@ -191,7 +193,7 @@ TEXTS: Mapping[str, str] = {
     "of {rows} real rows; dots: {dots} synthetic rows. Both were drawn by lot, and should fill the "
     "same places alike.": (
         "실제 행이 가장 크게 갈리는 두 방향(주성분)입니다. 음영은 실제 행 {rows}개의 밀도, 점은 "
-        "합성 행 {dots}개입니다. 둘 다 제비로 뽑았으며, 같은 곳을 비슷하게 채워야 합니다."
+        "합성 행 {dots}개입니다. 둘 다 무작위로 뽑았으며, 같은 곳을 비슷하게 채워야 합니다."
     ),
     # The tables at the end
     "All findings": "모든 검사 결과",
@@ -221,7 +223,7 @@ TEXTS: Mapping[str, str] = {
     "target": "목표 열",
     # Questions
     "faithful": "충실",
-    "useful": "쓸모",
+    "useful": "유용",
     "private": "안전",
     "fair": "공정",
     "rare": "드문 경우",
@@ -234,7 +236,7 @@ FINDINGS: Mapping[str, str] = {
     "column_tv": "범주 비율의 차이",
     "pair_distance": "두 열 표의 평균 거리",
     "pair_association": "두 열의 의존 정도의 차이",
-    "c2st_auc": "분류기가 실제와 합성을 가려내는 비율(50%가 찍기)",
+    "c2st_auc": "분류기가 실제와 합성을 가려내는 비율(50%가 무작위 추측)",
     "tstr_gap": "합성으로 학습했을 때 실제로 학습했을 때보다 모자란 점수",
     "dcr_share": "학습 행에 더 가까운 합성 행의 비율(50%가 이상)",
     "exact_copies": "학습 행과 똑같은 합성 행의 비율",
@@ -244,9 +246,9 @@ FINDINGS: Mapping[str, str] = {
     "singling_out_several": "여러 열로 한 사람을 골라낼 위험",
     "linkability": "한 사람의 두 조각을 이어 붙일 위험",
     "inference": "한 사람의 비밀을 알아맞힐 위험",
-    "membership_distance": "거리로 학습 행을 가려내는 비율(50%가 찍기)",
+    "membership_distance": "거리로 학습 행을 가려내는 비율(50%가 무작위 추측)",
     "membership_distance_tpr": "거리로 알아낸 학습 행(거짓 경보 1%에서)",
-    "membership_density": "밀도로 학습 행을 가려내는 비율(50%가 찍기)",
+    "membership_density": "밀도로 학습 행을 가려내는 비율(50%가 무작위 추측)",
     "membership_density_tpr": "밀도로 알아낸 학습 행(거짓 경보 1%에서)",
     "unique_combinations": "다시 나타난, 한 사람뿐인 조합의 비율",
     "canaries": "심은 카나리아에 더 가까운 비율(50%가 이상)",
@@ -263,7 +265,7 @@ FINDINGS: Mapping[str, str] = {
     "outcome_gap": "집단 사이 결과의 차이가 벌어진 정도",
     "odds_gap": "집단 사이 모델 오류의 차이가 벌어진 정도",
     "triple_dependence": "세 열이 함께 만드는 관계의 차이",
-    "missing_pattern": "함께 비는 꼴의 차이",
+    "missing_pattern": "함께 비는 패턴의 차이",
     "missing_dependence": "결측이 다른 열에 기대는 정도의 차이",
     "date_hour": "시각 분포의 차이",
     "date_weekday": "요일 분포의 차이",

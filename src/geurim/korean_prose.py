@@ -58,18 +58,18 @@ PAGE: Mapping[str, str] = {
         "글자 수. 오른쪽으로 갈수록 몇 배씩 커집니다."
     ),
     "Length": "길이",
-    "words": "낱말",
+    "words": "단어",
     "characters": "글자",
-    "Words and characters used": "쓴 낱말과 글자",
+    "Words and characters used": "쓴 단어와 글자",
     "Dot: synthetic text, with its range. Grey diamond: real text.": (
         "점: 합성 글의 값과 범위. 회색 마름모: 실제 글."
     ),
     "How synthetic each text looks to the classifier, 0 to 1. The two shapes should lie on each "
     "other.": "분류기가 보기에 각 글이 얼마나 합성 같은지(0에서 1). 두 모양이 겹쳐야 합니다.",
     "real texts wrongly called synthetic": "합성이라고 잘못 본 실제 글",
-    "synthetic texts found out": "들통난 합성 글",
+    "synthetic texts found out": "가려낸 합성 글",
     "What gives them away, the surest first: share of texts that hold it.": (
-        "들통난 까닭, 확실한 것부터: 그것이 든 글의 비율."
+        "합성임을 드러낸 것, 확실한 것부터: 그것이 든 글의 비율."
     ),
     "Too often in synthetic text": "합성 글에 너무 잦음",
     "Too seldom": "너무 드묾",
@@ -100,7 +100,7 @@ PAGE: Mapping[str, str] = {
     "web addresses": "웹 주소",
     "speaks as a model": "모델처럼 말함",
     "a letter three times in a row": "같은 글자 세 번 잇기",
-    "AUC; 1 is perfect, 0.5 guessing.": "AUC. 1이 완벽하고 0.5는 찍기입니다.",
+    "AUC; 1 is perfect, 0.5 guessing.": "AUC. 1이 완벽하고 0.5는 무작위 추측입니다.",
     "Labels: trained on synthetic, tested on real": "레이블: 합성으로 학습, 실제로 시험",
     "Labels most at odds with their text": "글과 가장 어긋나는 레이블",
     "{label}, or rather {guess}?": "{label}, 아니면 {guess}?",
@@ -111,7 +111,7 @@ PAGE: Mapping[str, str] = {
     "Examples to read: the worst that were kept": "읽어 볼 예: 남긴 것 중 가장 낮은 것",
     "Examples to read: rejected": "읽어 볼 예: 버린 것",
     "Examples to read: real text, for comparison": "읽어 볼 예: 견주어 볼 실제 글",
-    "Examples to read: drawn by lot": "읽어 볼 예: 제비로 뽑은 것",
+    "Examples to read: drawn by lot": "읽어 볼 예: 무작위로 뽑은 것",
     "rejects": "버린 행",
     "Share of {total} rejected rows, by the stage.": "버린 행 {total}개의 단계별 비율.",
     "Why rows were rejected": "버린 까닭",
@@ -120,32 +120,32 @@ PAGE: Mapping[str, str] = {
     "Copies of real texts": "실제 글의 사본",
     "Near copies of real texts": "실제 글과 거의 같은 글",
     "Benchmark texts": "벤치마크 글",
-    "Passages copied from real text": "실제 글에서 베낀 대목",
+    "Passages copied from real text": "실제 글에서 베낀 구절",
     "{characters} characters, {share} of the text": "{characters}자, 글의 {share}",
     "Digits and mailboxes are blotted out.": "숫자와 메일 이름은 가렸습니다.",
     "Personal data": "개인정보",
     "synthetic texts": "합성 글",
     "real texts": "실제 글",
     "share": "비율",
-    "group {number}": "무리 {number}",
+    "group {number}": "군집 {number}",
     "Groups of alike real texts, the largest first, by the words that set them apart: the share of "
     "texts nearest to each.": (
-        "비슷한 실제 글끼리 모은 무리, 큰 것부터. 이름은 그 무리를 가르는 낱말이고, 값은 그 무리에 "
+        "비슷한 실제 글의 군집, 큰 것부터. 이름은 그 군집을 가르는 단어이고, 값은 그 군집에 "
         "가장 가까운 글의 비율입니다."
     ),
     "Kinds of real text that are reached": "합성 글이 닿은 실제 글의 종류",
     "asked": "바란 것",
     "got": "나온 것",
     "Quota of {column}": "{column}의 할당",
-    "distinct words": "서로 다른 낱말",
-    "distinct pairs of words": "서로 다른 낱말 쌍",
-    "distinct runs of three words": "서로 다른 세 낱말 조각",
-    "Vendi score": "벤디 점수",
-    "self-BLEU": "자기 BLEU",
+    "distinct words": "서로 다른 단어",
+    "distinct pairs of words": "서로 다른 단어 쌍",
+    "distinct runs of three words": "서로 다른 연속한 세 단어",
+    "Vendi score": "Vendi 점수",
+    "self-BLEU": "self-BLEU",
     "compression": "압축",
     "Each is made on groups of as many texts of both kinds. A high self-BLEU or compression means "
     "that texts repeat each other.": (
-        "실제와 합성에서 같은 수의 글을 묶어 쟀습니다. 자기 BLEU나 압축이 크면 글이 서로 "
+        "실제와 합성에서 같은 수의 글을 묶어 쟀습니다. self-BLEU나 압축이 크면 글이 서로 "
         "되풀이한다는 뜻입니다."
     ),
     "Variety": "다양성",
@@ -166,8 +166,8 @@ SENTENCES: Mapping[str, str] = {
     ),
     "Shown one real and one synthetic text, a classifier picks the right one {a} of the time; 50% "
     "is guessing.": (
-        "실제 글과 합성 글을 한 편씩 보여 주면 분류기가 {a}의 경우에 합성 글을 맞힙니다. 찍으면 "
-        "50%입니다."
+        "실제 글과 합성 글을 한 편씩 보여 주면 분류기가 {a}의 경우에 합성 글을 맞힙니다. 무작위로 "
+        "추측하면 50%입니다."
     ),
     "Half of the texts have up to {a} characters; 95 of 100 have {b} to {c}.": (
         "글의 절반은 {a}자 이하이고, 100편 가운데 95편은 {b}~{c}자입니다."
@@ -180,12 +180,12 @@ SENTENCES: Mapping[str, str] = {
     "Not judged: fewer than 1,000 {A} in a set.": "판정하지 않음: {A}이(가) 1,000개보다 적습니다.",
     "The words and pairs of words of synthetic texts differ from those of real ones by {b} bits (0 "
     "the same, 1 nothing in common); among real texts it is {c}, with as many of them.": (
-        "합성 글의 낱말과 낱말 쌍은 실제 글과 {b}비트 다릅니다(0은 같음, 1은 겹치는 것이 없음). "
+        "합성 글의 단어와 단어 쌍은 실제 글과 {b}비트 다릅니다(0은 같음, 1은 겹치는 것이 없음). "
         "같은 양의 실제 글끼리는 {c}비트입니다."
     ),
     "The runs of three characters of synthetic texts differ from those of real ones by {b} bits (0 "
     "the same, 1 nothing in common); among real texts it is {c}, with as many of them.": (
-        "합성 글의 글자 셋씩 이은 조각은 실제 글과 {b}비트 다릅니다(0은 같음, 1은 겹치는 것이 "
+        "합성 글의 문자 3-그램은 실제 글과 {b}비트 다릅니다(0은 같음, 1은 겹치는 것이 "
         "없음). 같은 양의 실제 글끼리는 {c}비트입니다."
     ),
     "{a} of the synthetic texts have this, and {b} of the real ones ({c} of the other half).": (
@@ -245,7 +245,7 @@ SENTENCES: Mapping[str, str] = {
     ),
     "{a} of {b} synthetic texts hold a run of {c} words (or {d} Korean characters) of one of {e} "
     "benchmark texts.": (
-        "합성 글 {b}편 가운데 {a}편에 벤치마크 글 {e}편 중 하나와 연속으로 같은 낱말 {c}개(한글은 "
+        "합성 글 {b}편 가운데 {a}편에 벤치마크 글 {e}편 중 하나와 연속으로 같은 단어 {c}개(한글은 "
         "{d}자)가 있습니다."
     ),
     "{a} of {b} synthetic texts hold what looks like {C} data; {d} of the real ones do.": (
@@ -263,7 +263,7 @@ SENTENCES: Mapping[str, str] = {
         "판정하지 않음: 실제 글이 {a}편보다 적어 군집을 지을 수 없습니다."
     ),
     "{a} synthetic texts reach {b} of {c} groups of alike real texts; {d} real texts reach {e}.": (
-        "합성 글 {a}편이 비슷한 실제 글끼리 모은 무리 {c}개 가운데 {b}개에 닿습니다. 실제 글 "
+        "합성 글 {a}편이 비슷한 실제 글의 군집 {c}개 가운데 {b}개에 닿습니다. 실제 글 "
         "{d}편은 {e}개에 닿습니다."
     ),
     "{a} of the rows would have to change their {b} to meet the quota; furthest off is {c} with "
@@ -272,25 +272,25 @@ SENTENCES: Mapping[str, str] = {
         "{d}입니다."
     ),
     "Not judged: fewer than {a} texts.": "판정하지 않음: 글이 {a}편보다 적습니다.",
-    "Not judged: the texts have hardly any words.": "판정하지 않음: 글에 낱말이 거의 없습니다.",
+    "Not judged: the texts have hardly any words.": "판정하지 않음: 글에 단어가 거의 없습니다.",
     "Not judged: hardly any text.": "판정하지 않음: 글이 거의 없습니다.",
     "Of the words in groups of {a} words, {b} are different; {c} in real text.": (
-        "낱말 {a}개 묶음에서 서로 다른 낱말이 {b}입니다. 실제 글은 {c}입니다."
+        "단어 {a}개 묶음에서 서로 다른 단어가 {b}입니다. 실제 글은 {c}입니다."
     ),
     "Of the pairs of words in groups of {a} words, {b} are different; {c} in real text.": (
-        "낱말 {a}개 묶음에서 서로 다른 낱말 쌍이 {b}입니다. 실제 글은 {c}입니다."
+        "단어 {a}개 묶음에서 서로 다른 단어 쌍이 {b}입니다. 실제 글은 {c}입니다."
     ),
     "Of the runs of three words in groups of {a} words, {b} are different; {c} in real text.": (
-        "낱말 {a}개 묶음에서 서로 다른 세 낱말 조각이 {b}입니다. 실제 글은 {c}입니다."
+        "단어 {a}개 묶음에서 서로 다른 연속한 세 단어가 {b}입니다. 실제 글은 {c}입니다."
     ),
     "Of the words in groups of {a} words, {b} are different.": (
-        "낱말 {a}개 묶음에서 서로 다른 낱말이 {b}입니다."
+        "단어 {a}개 묶음에서 서로 다른 단어가 {b}입니다."
     ),
     "Of the pairs of words in groups of {a} words, {b} are different.": (
-        "낱말 {a}개 묶음에서 서로 다른 낱말 쌍이 {b}입니다."
+        "단어 {a}개 묶음에서 서로 다른 단어 쌍이 {b}입니다."
     ),
     "Of the runs of three words in groups of {a} words, {b} are different.": (
-        "낱말 {a}개 묶음에서 서로 다른 세 낱말 조각이 {b}입니다."
+        "단어 {a}개 묶음에서 서로 다른 연속한 세 단어가 {b}입니다."
     ),
     "The BLEU of a text against the {a} others of its group (0 nothing shared, 1 all of it) is "
     "{b}; {c} in real text.": (
@@ -339,9 +339,9 @@ SENTENCES: Mapping[str, str] = {
     "The text looked at is {a}.": "살펴본 글은 {a} 열입니다.",
     "The text of the {A} rows is {b}.": "{A} 행의 글은 {b} 열입니다.",
     "The real texts were cut in two by lot: one half shows what real text gets.": (
-        "실제 글을 제비로 둘로 나누었습니다. 한쪽 반은 실제 글이 얻는 값을 보여 줍니다."
+        "실제 글을 무작위로 둘로 나누었습니다. 한쪽 반은 실제 글이 얻는 값을 보여 줍니다."
     ),
-    "{a} of {b} {C} rows were drawn by lot.": "{C} 행 {b}개에서 {a}개를 제비로 뽑았습니다.",
+    "{a} of {b} {C} rows were drawn by lot.": "{C} 행 {b}개에서 {a}개를 무작위로 뽑았습니다.",
     "{a} {B} texts are longer than {c} characters; the rest was not read.": (
         "{B} 글 {a}편은 {c}자보다 길어 나머지는 읽지 않았습니다."
     ),

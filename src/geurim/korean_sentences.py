@@ -38,20 +38,18 @@ _TABLES: Mapping[str, str] = {
     ),
     "Shown one real and one synthetic row, a classifier picks the right one {a} of the time; 50% "
     "is guessing.": (
-        "실제 행과 합성 행을 하나씩 보여 주면 분류기가 {a}의 경우에 합성 행을 맞힙니다. 찍으면 "
-        "50%입니다."
+        "실제 행과 합성 행을 하나씩 보여 주면 분류기가 {a}의 경우에 합성 행을 맞힙니다. 무작위로 "
+        "추측하면 50%입니다."
     ),
-    "What gives them away most: {A}.": "가장 크게 들통나게 한 것: {A}.",
+    "What gives them away most: {A}.": "합성임을 가장 크게 드러낸 것: {A}.",
     "Too few rows or columns to train a classifier that tells real from synthetic.": (
         "행이나 열이 너무 적어, 실제와 합성을 가려낼 분류기를 학습할 수 없습니다."
     ),
     "By itself it looks right.": "이 열만 보면 실제 같습니다.",
-    "It is how it goes with several other columns together.": (
-        "다른 여러 열과 함께 어울리는 모양이 다릅니다."
-    ),
+    "It is how it goes with several other columns together.": ("다른 여러 열과의 관계가 다릅니다."),
     "It is how it goes with {a}: their dependence (0 none, 1 full) is {b}, and {c} in the real "
     "rows.": (
-        "{a} 열과 어울리는 모양이 다릅니다. 의존 정도(0은 무관, 1은 완전)가 {b}인데 실제 행에서는 "
+        "{a} 열과의 관계가 다릅니다. 의존 정도(0은 무관, 1은 완전)가 {b}인데 실제 행에서는 "
         "{c}입니다."
     ),
     "{a} of its synthetic values occur among the real ones exactly; {b} of the holdout's do.": (
@@ -70,7 +68,7 @@ _TABLES: Mapping[str, str] = {
     ),
     "{a} of the synthetic rows would have to miss other values for the patterns of what is missing "
     "together to match; {b} of real rows never seen.": (
-        "함께 비는 꼴이 실제와 같아지려면 합성 행의 {a}에서 다른 값이 비어야 합니다. 홀드아웃은 "
+        "함께 비는 패턴이 실제와 같아지려면 합성 행의 {a}에서 다른 값이 비어야 합니다. 홀드아웃은 "
         "{b}입니다."
     ),
     "Rows that miss {a} differ from those that have it in {b} by {c} of the real rows ({d} in the "
@@ -196,12 +194,12 @@ _TABLES: Mapping[str, str] = {
     ),
     "No differential privacy is known of these rows, so no proof bounds what they tell of any one "
     "person: the tests above are all there is.": (
-        "이 행에 차분 정보보호를 썼다는 기록이 없어, 한 사람에 대해 무엇이 새는지 묶어 주는 증명은 "
+        "이 행에 차등 정보보호를 썼다는 기록이 없어, 한 사람에 대해 무엇이 새는지 묶어 주는 증명은 "
         "없습니다. 위의 검사가 전부입니다."
     ),
     "Differential privacy bounds what these rows tell of any one {a}: epsilon {b}, delta {c} (up "
     "to 1 is strong, up to {d} reasonable, more is weak).": (
-        "차분 정보보호가 {a} 하나에 대해 알려 줄 수 있는 것을 묶습니다: 엡실론 {b}, 델타 "
+        "차등 정보보호가 {a} 하나에 대해 알려 줄 수 있는 것을 묶습니다: 엡실론 {b}, 델타 "
         "{c}(1까지는 강함, {d}까지는 무난, 그 위는 약함)."
     ),
     "In {a} of pairs of a synthetic row and a real row never seen, the synthetic one lies closer "
@@ -218,52 +216,53 @@ _TABLES: Mapping[str, str] = {
     "This attack cannot be tried: {A}.": "이 공격은 해 볼 수 없습니다: {A}.",
     "Of guesses by one column that one row alone fits, so many were right: {b} in the training "
     "rows, {c} in real rows never seen, {d} by guessing blindly.": (
-        "한 열로 한 행만 가리키는 추측이 맞은 비율: 학습 행 {b}, 홀드아웃 {c}, 무작정 찍으면 {d}."
+        "한 열로 한 행만 가리키는 추측이 맞은 비율: 학습 행 {b}, 홀드아웃 {c}, 무작위로 추측하면 "
+        "{d}."
     ),
     "Of guesses by {a} columns that one row alone fits, so many were right: {b} in the training "
     "rows, {c} in real rows never seen, {d} by guessing blindly.": (
-        "{a}개 열로 한 행만 가리키는 추측이 맞은 비율: 학습 행 {b}, 홀드아웃 {c}, 무작정 찍으면 "
-        "{d}."
+        "{a}개 열로 한 행만 가리키는 추측이 맞은 비율: 학습 행 {b}, 홀드아웃 {c}, 무작위로 "
+        "추측하면 {d}."
     ),
     "If half of someone's columns are known from one place and half from another, the synthetic "
     "rows link the two for {a} of the training rows, {b} of real rows never seen, {c} by "
     "guessing.": (
         "한 사람의 열을 반씩 따로 알 때 합성 행으로 둘을 이어 붙일 수 있는 비율: 학습 행 {a}, "
-        "홀드아웃 {b}, 찍으면 {c}."
+        "홀드아웃 {b}, 무작위로 추측하면 {c}."
     ),
     "Someone's value in {A} is guessed from all their others by the nearest synthetic row: right "
     "for {b} of the training rows, {c} of real rows never seen, {d} by guessing.": (
         "나머지 값을 모두 알 때 가장 가까운 합성 행으로 {A}의 값을 맞히는 비율: 학습 행 {b}, "
-        "홀드아웃 {c}, 찍으면 {d}."
+        "홀드아웃 {c}, 무작위로 추측하면 {d}."
     ),
     "Risk {a}.": "위험은 {a}입니다.",
-    "The attack does no better than guessing.": "찍기보다 나을 것이 없습니다.",
-    "Membership inference cannot be tried: {A}.": "구성원 추론 공격을 해 볼 수 없습니다: {A}.",
+    "The attack does no better than guessing.": "무작위 추측보다 나을 것이 없습니다.",
+    "Membership inference cannot be tried: {A}.": "멤버십 추론 공격을 해 볼 수 없습니다: {A}.",
     "Telling training rows from real rows never seen by the distance to the nearest synthetic row "
     "is right for {a} of pairs (50% is guessing).": (
         "가장 가까운 합성 행까지의 거리로 학습 행과 홀드아웃 행을 가려내면 {a}의 쌍에서 맞습니다"
-        "(찍으면 50%)."
+        "(무작위로 추측하면 50%)."
     ),
     "Telling training rows from real rows never seen by how much denser synthetic rows lie around "
     "a row than real ones is right for {a} of pairs (50% is guessing).": (
-        "둘레에 합성 행이 실제 행보다 얼마나 빽빽한지로 학습 행과 홀드아웃 행을 가려내면 {a}의 "
-        "쌍에서 맞습니다(찍으면 50%)."
+        "둘레에 합성 행이 실제 행보다 얼마나 조밀한지로 학습 행과 홀드아웃 행을 가려내면 {a}의 "
+        "쌍에서 맞습니다(무작위로 추측하면 50%)."
     ),
     "Of the training rows, {a} are found by the distance to the nearest synthetic row, if {b} of "
     "real rows never seen may be suspected wrongly (as many as that is guessing).": (
         "홀드아웃 행의 {b}를 잘못 의심해도 된다면, 가장 가까운 합성 행까지의 거리로 학습 행의 "
-        "{a}를 알아냅니다(찍어도 {b}는 알아냄)."
+        "{a}를 알아냅니다(무작위로 추측해도 {b}는 알아냄)."
     ),
     "Of the training rows, {a} are found by how much denser synthetic rows lie around a row than "
     "real ones, if {b} of real rows never seen may be suspected wrongly (as many as that is "
     "guessing).": (
-        "홀드아웃 행의 {b}를 잘못 의심해도 된다면, 둘레에 합성 행이 얼마나 빽빽한지로 학습 행의 "
-        "{a}를 알아냅니다(찍어도 {b}는 알아냄)."
+        "홀드아웃 행의 {b}를 잘못 의심해도 된다면, 둘레에 합성 행이 얼마나 조밀한지로 학습 행의 "
+        "{a}를 알아냅니다(무작위로 추측해도 {b}는 알아냄)."
     ),
-    "Unusual rows cannot be looked for: {A}.": "남다른 행을 찾을 수 없습니다: {A}.",
+    "Unusual rows cannot be looked for: {A}.": "특이한 행을 찾을 수 없습니다: {A}.",
     "Only {a} training rows and {b} rows never seen are unique on up to {c} columns: too few to "
     "tell whether unusual rows come back.": (
-        "{c}개 열까지로 하나뿐인 행이 학습 행 {a}개, 홀드아웃 {b}개뿐이라, 남다른 행이 다시 "
+        "{c}개 열까지로 하나뿐인 행이 학습 행 {a}개, 홀드아웃 {b}개뿐이라, 특이한 행이 다시 "
         "나타나는지 알 수 없습니다."
     ),
     "{a} training rows are the only ones with some combination of up to {b} of {c} columns. {d} of "
@@ -395,12 +394,12 @@ _TABLES: Mapping[str, str] = {
     "This check broke down, so nothing is known: {A} Please report it.": (
         "검사가 도중에 멈추어 아무것도 알 수 없습니다: {A} 알려 주십시오."
     ),
-    "Of {a} real rows, {b} were drawn by lot.": "실제 행 {a}개에서 {b}개를 제비로 뽑았습니다.",
+    "Of {a} real rows, {b} were drawn by lot.": "실제 행 {a}개에서 {b}개를 무작위로 뽑았습니다.",
     "Of {a} holdout rows, {b} were drawn by lot.": (
-        "홀드아웃 행 {a}개에서 {b}개를 제비로 뽑았습니다."
+        "홀드아웃 행 {a}개에서 {b}개를 무작위로 뽑았습니다."
     ),
     "Of {a} synthetic rows, {b} were drawn by lot.": (
-        "합성 행 {a}개에서 {b}개를 제비로 뽑았습니다."
+        "합성 행 {a}개에서 {b}개를 무작위로 뽑았습니다."
     ),
     "The synthetic rows carry edge cases: {a} of {b} were kept in proportion to their weight, so "
     "that they stand for the population. Privacy is judged on all of them.": (
@@ -456,8 +455,8 @@ FRAGMENTS: Mapping[str, str] = {
     "{a} other values": "{a} 그 밖의 값",
     "other values": "그 밖의 값",
     "all values": "모든 값",
-    "words and pairs of words": "낱말과 낱말 쌍",
-    "runs of three characters": "글자 셋씩 이은 조각",
+    "words and pairs of words": "단어와 단어 쌍",
+    "runs of three characters": "문자 3-그램",
     "a linear model": "선형",
     "linear": "선형",
     "nearest neighbours": "최근접 이웃",

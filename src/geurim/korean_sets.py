@@ -12,11 +12,11 @@ TITLES: Mapping[str, str] = {
     "Different rows": "서로 다른 행",
     "Pairs": "두 열의 관계",
     "Told apart": "가려내기",
-    "Different words": "서로 다른 낱말",
-    "Different pairs of words": "서로 다른 낱말 쌍",
-    "Different runs of three words": "서로 다른 세 낱말 조각",
-    "Likeness of the texts (self-BLEU)": "글의 비슷함(자기 BLEU)",
-    "Wholly different texts (Vendi score)": "완전히 다른 글(벤디 점수)",
+    "Different words": "서로 다른 단어",
+    "Different pairs of words": "서로 다른 단어 쌍",
+    "Different runs of three words": "서로 다른 연속한 세 단어",
+    "Likeness of the texts (self-BLEU)": "글의 비슷함(self-BLEU)",
+    "Wholly different texts (Vendi score)": "완전히 다른 글(Vendi 점수)",
     "How much they can be compressed": "압축되는 정도",
     "Texts that begin alike": "똑같이 시작하는 글",
     "Equal texts": "같은 글",
@@ -117,17 +117,17 @@ PAGE: Mapping[str, str] = {
     "file. Answers stay in this browser until then.": (
         "어떤 행은 실제로 관측한 것이고, 나머지는 프로그램이 만든 것입니다. 이 분야에서 아는 모든 "
         "것에 비추어 행마다 어느 쪽인지 고르십시오. 짐작도 답이며, 비워 둔 것은 세지 않습니다. "
-        "행을 들통나게 한 열에 표시해 주십시오. 다 하면 답을 저장해 그 파일을 보내 주십시오. "
+        "행이 합성임을 드러낸 열에 표시해 주십시오. 다 하면 답을 저장해 그 파일을 보내 주십시오. "
         "그때까지 답은 이 브라우저에만 남습니다."
     ),
     "Keys: {R} real, {S} synthetic (and on to the next row), {N} next, {P} previous; {Tab} and "
     "{Space} tick columns.": (
-        "글쇠: {R} 실제, {S} 합성(다음 행으로 넘어감), {N} 다음, {P} 이전, {Tab}과 {Space}로 열 "
+        "단축키: {R} 실제, {S} 합성(다음 행으로 넘어감), {N} 다음, {P} 이전, {Tab}과 {Space}로 열 "
         "표시."
     ),
     "Your name": "이름",
     "Save the answers (CSV)": "답 저장하기(CSV)",
-    "gave it away": "들통나게 함",
+    "gave it away": "합성임을 드러냄",
     "Row {number} of {total}": "{total}개 중 {number}번째 행",
     "Note": "메모",
 }
@@ -171,18 +171,18 @@ SENTENCES: Mapping[str, str] = {
         "학습하지 않고 새로 만드는 열이라 뺐습니다: {a}."
     ),
     "{a} texts of each generation were looked at, drawn by lot.": (
-        "세대마다 글 {a}편을 제비로 뽑아 살펴보았습니다."
+        "세대마다 글 {a}편을 무작위로 뽑아 살펴보았습니다."
     ),
     "more than {a}, if any share is enough": "{a}보다 많이(충분한 비율이 있다면)",
     "{a} reviewers told real from synthetic rightly in {b} of {c} answers ({d} to {e}); 50% is "
     "guessing.": (
-        "심사자 {a}명이 답 {c}개 가운데 {b}에서 실제와 합성을 바르게 가렸습니다({d}~{e}). 찍으면 "
-        "50%입니다."
+        "심사자 {a}명이 답 {c}개 가운데 {b}에서 실제와 합성을 바르게 가렸습니다({d}~{e}). 무작위로 "
+        "추측하면 50%입니다."
     ),
     "1 reviewer told real from synthetic rightly in {b} of {c} answers ({d} to {e}); 50% is "
     "guessing.": (
-        "심사자 1명이 답 {c}개 가운데 {b}에서 실제와 합성을 바르게 가렸습니다({d}~{e}). 찍으면 "
-        "50%입니다."
+        "심사자 1명이 답 {c}개 가운데 {b}에서 실제와 합성을 바르게 가렸습니다({d}~{e}). 무작위로 "
+        "추측하면 50%입니다."
     ),
     "{a} of {b} marks planted as keys, personal data or texts come out word for word; {c} of as "
     "many never planted do.": (
