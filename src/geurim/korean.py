@@ -195,6 +195,11 @@ TEXTS: Mapping[str, str] = {
         "실제 행이 가장 크게 갈리는 두 방향(주성분)입니다. 음영은 실제 행 {rows}개의 밀도, 점은 "
         "합성 행 {dots}개입니다. 둘 다 무작위로 뽑았으며, 같은 곳을 비슷하게 채워야 합니다."
     ),
+    "The {shown} of {count} groups that differ most are drawn.": (
+        "집단 {count}개 가운데 가장 다른 {shown}개만 그렸습니다."
+    ),
+    "true positive": "참 양성률",
+    "false positive": "거짓 양성률",
     # The tables at the end
     "All findings": "모든 검사 결과",
     "verdict": "판정",

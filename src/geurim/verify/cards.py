@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from geurim import html
-from geurim.contract import Finding, Verdict
+from geurim.contract import Finding, Json, Verdict
 from geurim.html import bars, card, esc, intervals, lines, number, overlay, percent
 from geurim.language import current, said, say
 from geurim.verify.report import WORDS, tally
 from geurim.verify.verdict import ORDER
+
+GROUPS = 12  # of a column, or of several together, that are drawn
 
 Themes = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -88,7 +90,7 @@ def themed(question: str, findings: Sequence[Finding]) -> list[str]:
 
 def _themed(title: str, found: list[Finding]) -> str:
     if len(found) > 1 and len({f.name for f in found}) == 1:
-        return columns_card(title, found)
+        return columns_card(title, found) + "".join(_by_group(title, f) for f in found)
     plot = "".join(_roc(found)) or (dots(found) if len(found) > 1 else _groups(found[0]))
     return "".join(_map(f) for f in found) + card(title, plot, *(words(f) for f in found))
 
@@ -130,20 +132,34 @@ def _roc(found: list[Finding]) -> list[str]:
     ]
 
 
+def _by_group(title: str, finding: Finding) -> str:
+    """A card with the rates of each group of one column, or of several together."""
+    plot = _groups(finding)
+    return card(f"{title}: {', '.join(finding.columns)}", plot) if plot else ""
+
+
 def _groups(finding: Finding) -> str:
-    """The rates of each group, real and synthetic, where the finding tells them."""
-    told = finding.details.get("groups")
-    kept = [
-        g for g in told or () if g.get("training") is not None and g.get("synthetic") is not None
-    ]
+    """The rates of the groups that differ most, real and synthetic, where they are told."""
+    rates = [_rates(g) for g in finding.details.get("groups") or ()]
+    kept = [(name, real, made) for name, real, made in rates if None not in (real, made)]
     if not kept:
         return ""
-    shares = {say("real"): "training", say("synthetic"): "synthetic"}
-    plot = bars(
-        [str(g["group"]) for g in kept[:12]],
-        {name: [float(g[key]) for g in kept[:12]] for name, key in shares.items()},
-    )
-    return plot + html.legend(*shares)
+    kept = sorted(kept, key=lambda g: -abs(g[1] - g[2]))[:GROUPS]
+    sides = {say("real"): [g[1] for g in kept], say("synthetic"): [g[2] for g in kept]}
+    plot = bars([g[0] for g in kept], sides) + html.legend(*sides)
+    if len(rates) > len(kept):
+        some = say("The {shown} of {count} groups that differ most are drawn.")
+        some = some.format(shown=len(kept), count=f"{len(rates):,}")
+        plot += f"<p class='small dim'>{some}</p>"
+    return plot
+
+
+def _rates(group: Mapping[str, Json]) -> tuple[str, Json, Json]:
+    """A group's name, and its real and synthetic rate; of a model also which rate it is."""
+    name = str(group["group"])
+    if "rate" in group:
+        name += f", {say(group['rate'])}"
+    return name, group.get("training", group.get("real")), group.get("synthetic")
 
 
 def tag(verdict: Verdict) -> str:
