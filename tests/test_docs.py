@@ -24,6 +24,7 @@ import click
 import pytest
 
 import geurim
+import test_browser
 from geurim.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -224,3 +225,7 @@ if __name__ == "__main__":  # make docs
             with tempfile.TemporaryDirectory() as scratch:
                 subprocess.run([sys.executable, an_example], check=True, cwd=scratch)
                 keep_reports(Path(scratch))
+    if test_browser.CHROMIUM:
+        with tempfile.TemporaryDirectory() as scratch:
+            picture = f"--screenshot={REPORTS / 'flights.png'}"
+            test_browser.browse(REPORTS / "flights.html", Path(scratch), "light", picture)
