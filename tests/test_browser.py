@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from geurim import html
+
 REPORTS = Path(__file__).parent.parent / "docs" / "reports"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -114,6 +116,19 @@ def test_what_cannot_be_read_is_noticed(tmp_path: Path) -> None:
         ["too pale"],
         ["cut off"],
     )
+
+
+def test_charts_cut_labels_before_their_edge_does(tmp_path: Path) -> None:
+    names = ["ALL_IN_CAPITALS_" * 3, "아주 긴 이름을 가진 열입니다 " * 3, "mmmmwwww" * 5, "x" * 60]
+    charts = [
+        html.bars(names, {"one": [0.5] * 4, "two": [0.005] * 4}),
+        html.heatmap(names, [[0.5] * 4] * 4),
+        html.intervals([(name, 0.1, 0.2, 0.3, 0.2, "pass") for name in names]),
+        html.histogram([0, 1, 2], {"one": [0.5, 0.5]}, missing=[0.00251, 0.00001]),
+    ]
+    page = tmp_path / "charts.html"
+    page.write_text(html.page("charts", "".join(html.card("c", c) for c in charts)), "utf-8")
+    assert probed(page, tmp_path, "narrow")["cut"] == []
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -541,6 +541,8 @@ def _matched(text: str, *, whole: bool) -> str | None:
 
 def _fragment(text: str) -> str:
     """A part of a sentence; two things with each other are two parts."""
+    if text in FRAGMENTS:
+        return FRAGMENTS[text]
     first, both, other = text.partition(" with ")
     if both:
         return f"{_fragment(first)}, {_fragment(other)}"

@@ -21,6 +21,7 @@ from geurim.verify.cards import THEMES
 from geurim.verify.prose import verify_text
 from geurim.verify.prose.page import HEADINGS, MEASURED
 from geurim.verify.prose.style import TRAITS
+from geurim.verify.sequences import verify_sequences
 from geurim.verify.verdict import TOLERANCES
 
 PAGES = ("html", "verify.page", "verify.cards", "verify.prose.page", "verify.beside")
@@ -103,6 +104,27 @@ def test_every_finding_of_texts_is_told_in_korean():
         assert not english_of(
             report.to_html("ko"), made, report, more="self bleu vendi text auc score"
         )
+
+
+def test_a_page_on_series_is_korean_and_draws_its_checks():
+    rng = np.random.default_rng(5)
+
+    def series():
+        start, hours = np.datetime64("2024-01-01", "s"), rng.integers(0, 400 * 24, 900)
+        return pa.table(
+            {
+                "who": rng.integers(0, 60, 900),
+                "when": np.sort(start + hours * np.timedelta64(3_600, "s")),
+                "kind": rng.choice(["a", "b"], 900),
+                "dose": rng.normal(size=900),
+                "rate": rng.normal(size=900),
+            }
+        )
+
+    report = verify_sequences(series(), series(), entity="who", time="when")
+    page = report.to_html("ko")
+    assert not english_of(page, series(), report)
+    assert "바로 앞 사건에 기대는 정도" in page and page.count("<svg") > 4
 
 
 def test_comparisons_studies_and_reviews_have_korean_pages(tmp_path):
