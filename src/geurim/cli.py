@@ -545,12 +545,21 @@ def generate(
     refuse(ctx, ["edge_cases"], "with DATA: use geurim fit, then geurim sample")
     if entity or time:
         unknown = ["target", "constraints", "fair", "needed", "time_limit", "synthetic_training"]
-        unknown += ["lang"]
         refuse(ctx, unknown, "with series: leave it out")
         source = geurim.read(data, table=table, query=query, schema=schema)
         ctx.exit(
             generate_sequences(
-                ctx.obj, source, rows, output, overwrite, entity, time, generator, seed, workers
+                ctx.obj,
+                source,
+                rows,
+                output,
+                overwrite,
+                entity,
+                time,
+                generator,
+                seed,
+                workers,
+                lang,
             )
         )
     ctx.exit(

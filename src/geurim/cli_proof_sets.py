@@ -12,6 +12,7 @@ from geurim.arguments import (
     Run,
     check_free,
     common,
+    lang_option,
     overwrite_option,
     parse_rows,
     refuse,
@@ -118,6 +119,7 @@ def mix(
 @click.option("--rows", type=parse_rows, metavar="N", help="Rows a generation.  [default: as real]")
 @click.option("--text", is_flag=True, help="DATA are texts: the real ones, then each generation.")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN", help="With --text: the text.")
+@lang_option
 @seed_option
 @click.option("-o", "--output", metavar="DIR", required=True, help="A folder for the figures.")
 @common
@@ -137,6 +139,7 @@ def collapse(
     rows: int | None,
     text: bool,
     columns: tuple[str, ...],
+    lang: str,
     seed: int | None,
     output: str,
 ) -> None:
@@ -179,7 +182,7 @@ def collapse(
                 found = smallest_share(source, grid=grid or GRID, **settings)
             else:
                 found = geurim.collapse(source, real_share=real_share, **settings)
-        found.save(folder)
+        found.save(folder, lang)
     _show(run, [*found.summary(), f"Wrote {folder / 'collapse.html'} in {run.took()}"])
     ctx.exit(int(found.verdict == "fail" and not find_share))
 
@@ -234,6 +237,7 @@ def _show(run: Run, lines: list[str]) -> None:
 @click.option("--answers", is_flag=True, help="FILES are answers that came back.")
 @click.option("--key", metavar="JSON", help="The key, kept apart.  [default: DIR.key.json]")
 @click.option("--json", "json_output", metavar="JSON", help="With --answers: save the figures.")
+@lang_option
 @seed_option
 @click.option("-o", "--output", metavar="DIR", help="A folder to hand out.")
 @overwrite_option
@@ -249,6 +253,7 @@ def review(
     answers: bool,
     key: str | None,
     json_output: str | None,
+    lang: str,
     seed: int | None,
     output: str | None,
     overwrite: bool,
@@ -266,7 +271,7 @@ def review(
     """
     run: Run = ctx.obj
     if answers:
-        asked = ["rows", "reviewers", "personal", "schema", "seed", "output"]
+        asked = ["rows", "reviewers", "personal", "schema", "lang", "seed", "output"]
         refuse(ctx, asked, "with --answers")
         if key is None:
             raise click.UsageError("Missing option '--key': the key that was kept.")
@@ -289,6 +294,7 @@ def review(
             personal=personal,
             key=key,
             seed=seed,
+            lang=lang,
             overwrite=overwrite,
             progress=progress,
         )

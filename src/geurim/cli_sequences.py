@@ -50,6 +50,7 @@ def generate_sequences(
     generator: str | None,
     seed: int | None,
     workers: int,
+    lang: str,
 ) -> int:
     """All steps into a folder; gives the exit code."""
     from geurim.pipeline import check_folder
@@ -69,6 +70,7 @@ def generate_sequences(
             generator=settings,
             seed=seed,
             workers=workers,
+            lang=lang,
             overwrite=overwrite,
             progress=progress,
         )

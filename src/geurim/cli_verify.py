@@ -122,7 +122,7 @@ def verify(
         encoding(_file(synthetic))  # refused now, and not after the work
     with run.bars() as progress:
         if columns or Path(_file(synthetic)).is_dir():
-            others = ["table", "real_table", "holdout_table", "schema", "sensitive", "lang"]
+            others = ["table", "real_table", "holdout_table", "schema", "sensitive"]
             refuse(ctx, others, "for text")
             report = _verify_text(
                 synthetic, real, holdout, target, columns, against, seed, progress
@@ -265,6 +265,7 @@ def _verify_text(
 @sensitive_option
 @click.option("--schema", metavar="FILE", help="A schema file that overrides guesses.")
 @click.option("-o", "--output", metavar="HTML", help="Save the comparison as a page to read.")
+@lang_option
 @click.option("--json", "json_output", metavar="JSON", help="Save all findings for a program.")
 @verify_seed_option
 @overwrite_option
@@ -281,6 +282,7 @@ def compare(
     sensitive: tuple[str, ...],
     schema: str,
     output: str,
+    lang: str,
     json_output: str,
     seed: int,
     overwrite: bool,
@@ -322,7 +324,7 @@ def compare(
             progress=progress,
         )
         if output:
-            found.save_html(output)
+            found.save_html(output, lang)
         if json_output:
             found.save_json(json_output)
     head, *lines = found.summary()

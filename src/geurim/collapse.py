@@ -86,15 +86,15 @@ class Collapse:
         state = {"format": "geurim-collapse", "version": 1, "verdict": self.verdict, **asdict(self)}
         return dict(strict(state))
 
-    def to_html(self) -> str:
-        """One page that opens offline: a plot a measure."""
+    def to_html(self, lang: str = "en") -> str:
+        """One page that opens offline: a plot a measure; in Korean for "ko"."""
         from geurim.collapse_page import collapse_page
 
-        return collapse_page(self)
+        return collapse_page(self, lang)
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, lang: str = "en") -> None:
         """Write collapse.json and collapse.html into a folder."""
-        _save(self, Path(folder))
+        _save(self, Path(folder), lang)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,21 +145,21 @@ class ShareSearch:
         }
         return dict(strict(state))
 
-    def to_html(self) -> str:
+    def to_html(self, lang: str = "en") -> str:
         """One page that opens offline: a plot a measure, over the shares."""
         from geurim.collapse_page import shares_page
 
-        return shares_page(self)
+        return shares_page(self, lang)
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, lang: str = "en") -> None:
         """Write collapse.json and collapse.html into a folder."""
-        _save(self, Path(folder))
+        _save(self, Path(folder), lang)
 
 
-def _save(found: Collapse | ShareSearch, folder: Path) -> None:
+def _save(found: Collapse | ShareSearch, folder: Path, lang: str) -> None:
     text = json.dumps(found.to_json(), ensure_ascii=False, allow_nan=False, indent=1)
     write_text(folder / FILES["json"], text)
-    write_text(folder / FILES["page"], found.to_html())
+    write_text(folder / FILES["page"], found.to_html(lang))
 
 
 def collapse(

@@ -10,7 +10,10 @@ from __future__ import annotations
 import html
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from geurim.language import say
 
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -18,7 +21,7 @@ _UNSAFE = re.compile(
 
 STYLE = """
 :root{--ink:#1d2330;--dim:#5d6675;--paper:#fff;--panel:#f5f6f8;--line:#d6dae1;--s0:#2f6db3;
---s1:#e07b17;--s2:#7a7f88;--pass:#1d7f46;--warn:#a66500;--fail:#b8272c;--info:#5d6675}
+--s1:#e07b17;--s2:#7a7f88;--pass:#1d7f46;--warn:#9a5d00;--fail:#b8272c;--info:#5d6675}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e8ec;--dim:#a0a7b4;--paper:#14171c;
 --panel:#1e232b;--line:#39404c;--s0:#6ba6e8;--s1:#f2a04d;--s2:#9aa0aa;--pass:#5cc88a;
 --warn:#e6ac4a;--fail:#f2797d;--info:#a0a7b4}}
@@ -46,10 +49,17 @@ svg text.d{fill:var(--dim)}.ax{stroke:var(--line);stroke-width:1;fill:none}
 .l0{stroke:var(--s0)}.l1{stroke:var(--s1)}.l2{stroke:var(--s2)}.l0,.l1,.l2{fill:none;stroke-width:2}
 .v-pass{fill:var(--pass);stroke:var(--pass)}.v-warn{fill:var(--warn);stroke:var(--warn)}
 .v-fail{fill:var(--fail);stroke:var(--fail)}.v-info{fill:var(--info);stroke:var(--info)}
+summary{cursor:pointer;font-weight:600;font-size:14px;margin:8px 0}
+summary:focus-visible{outline:3px solid var(--s0);outline-offset:2px}
+:lang(ko){word-break:keep-all}
 .text{margin:8px 0;padding-left:10px;border-left:3px solid var(--line)}
 .quote{white-space:pre-wrap;font-size:14px}
-.dash{stroke-dasharray:4 3}.band{fill-opacity:.18}
-@media print{body{max-width:none}.card{break-inside:avoid}}
+.dots{stroke:var(--s1);stroke-width:3;stroke-linecap:round;stroke-opacity:.75;fill:none}
+.dash{stroke-dasharray:4 3;stroke:var(--dim)}.band{fill-opacity:.18}
+@media print{body{max-width:none;padding:0}.card{break-inside:avoid}.key{print-color-adjust:exact}
+h2,h3,.grid>.wide:not(.card){break-after:avoid}.card.wide{break-inside:auto}.scroll{overflow:visible}
+details::details-content{content-visibility:visible;block-size:auto}
+table{font-size:9px}code{font-size:8px}th,td{padding:2px 4px}}
 """
 
 
@@ -65,6 +75,30 @@ def short(text: object, length: int = 28) -> str:
     """At most `length` characters, escaped; a cut is shown as an ellipsis."""
     plain = str(text)
     return esc(plain if len(plain) <= length else plain[: length - 1] + "…")
+
+
+def fitted(text: object, width: float) -> str:
+    """As much of the text as fits into `width` units of a chart, escaped, cut with an ellipsis."""
+    plain = str(text)
+    if _width(plain) <= width:
+        return esc(plain)
+    while plain and _width(f"{plain}…") > width:
+        plain = plain[:-1]
+    return esc(f"{plain}…")
+
+
+def _width(text: str) -> float:
+    """How wide a text of a chart is, at most, in its units."""
+    return sum(_advance(c) for c in text[:200])
+
+
+def _advance(char: str) -> float:
+    """How far a sign moves the pen: full-width signs most, then capitals, in wide fonts."""
+    if unicodedata.east_asian_width(char) in "WF":
+        return 11.0
+    if char in "mwMW@%…":
+        return 10.8
+    return 8.6 if char.isupper() else 6.8
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -135,21 +169,23 @@ def bars(labels: Sequence[str], series: Mapping[str, Sequence[float]]) -> str:
     top = max((v for column in values for v in column), default=0.0) or 1.0
     gap, thick = 6, 9 if len(values) > 1 else 13
     step = gap + thick * len(values)
+    left = min(max([60.0, *(_width(label) for label in labels)]), 176.0) + 6
+    longest = 302 - left
     out = []
     for i, label in enumerate(labels):
         y = 4 + i * step
         middle = y + thick * len(values) / 2 + 4
-        out.append(_text(112, middle, short(label, 19), "end", tip=label))
+        out.append(_text(left - 6, middle, fitted(label, left - 6), "end", tip=label))
         for s, column in enumerate(values):
-            width = 190 * column[i] / top
+            width = longest * column[i] / top
             out.append(
-                f'<rect class="f{s % 3}" x="118" y="{y + s * thick}" width="{width:.1f}" '
+                f'<rect class="f{s % 3}" x="{left:.1f}" y="{y + s * thick}" width="{width:.1f}" '
                 f'height="{thick - 1}"/>'
             )
-        widest = 118 + 190 * max(column[i] for column in values) / top
+        widest = left + longest * max(column[i] for column in values) / top
         shown = " / ".join(percent(column[i]) for column in values)
         out.append(_text(widest + 4, middle, shown, kind="d"))
-    return _svg(400, 8 + len(labels) * step, out, " and ".join(series))
+    return _svg(400, 8 + len(labels) * step, out, _named(series))
 
 
 def histogram(
@@ -190,9 +226,9 @@ def histogram(
             f'height="{rise:.1f}"/>'
         )
     if lost:
-        out.append(_text(368, base + 15, "missing", "middle", "d"))
-        out.append(_text(368, base + 28, " / ".join(map(percent, lost)), "middle", "d"))
-    return _svg(400, 164, out, " and ".join(series))
+        out.append(_text(398, base + 15, esc(say("missing")), "end", "d"))
+        out.append(_text(398, base + 28, " / ".join(map(percent, lost)), "end", "d"))
+    return _svg(400, 164, out, _named(series))
 
 
 def heatmap(labels: Sequence[str], matrix: Sequence[Sequence[float]], *, high: float = 1.0) -> str:
@@ -207,10 +243,10 @@ def heatmap(labels: Sequence[str], matrix: Sequence[Sequence[float]], *, high: f
     for i, label in enumerate(labels):
         if cell >= 7:
             y = top + (i + 0.5) * cell
-            out.append(_text(left - 4, y + 3, short(label, 16), "end", tip=label))
+            out.append(_text(left - 4, y + 3, fitted(label, 98), "end", tip=label))
             x = left + (i + 0.5) * cell
             turn = f' transform="rotate(-60 {x + 3:.1f} {top + count * cell + 8:.1f})"'
-            out.append(_text(x + 3, top + count * cell + 8, short(label, 14), "end", more=turn))
+            out.append(_text(x + 3, top + count * cell + 8, fitted(label, 84), "end", more=turn))
         for j, other in enumerate(labels):
             value = float(matrix[i][j])
             if math.isnan(value):
@@ -224,7 +260,7 @@ def heatmap(labels: Sequence[str], matrix: Sequence[Sequence[float]], *, high: f
             )
     size = count * cell
     out.append(f'<rect class="ax" x="{left}" y="{top}" width="{size:.1f}" height="{size:.1f}"/>')
-    return _svg(360, top + size + (84 if cell >= 7 else 8), out, "heat map")
+    return _svg(360, top + size + (84 if cell >= 7 else 8), out, say("heat map"))
 
 
 def lines(
@@ -268,7 +304,41 @@ def lines(
     out.append(_text(left - 4, base, "0", "end", "d"))
     out.append(_text((left + right) / 2, base + 28, esc(across), "middle", "d"))
     out.append(_text(left + 4, 12, esc(up), "start", "d"))
-    return _svg(400, 224, out, " and ".join(series))
+    return _svg(400, 224, out, _named(series))
+
+
+def overlay(
+    cells: Sequence[tuple[int, int, float]],
+    dots: Sequence[tuple[float, float]],
+    *,
+    side: int,
+    across: str,
+    up: str,
+    label: str,
+) -> str:
+    """Dots over shaded cells: one set of points as counts, the other one by one.
+
+    `cells`: (column, row, share) of a grid of `side` by `side`, shaded by the root of their share,
+    so that thin cells show; `dots`: (x, y), each from 0 to 1. `label`: what it shows, in words.
+    """
+    left, base, wide, high = 26.0, 256.0, 364.0, 240.0
+    top = max((share for *_, share in cells), default=0.0) or 1.0
+    levels: dict[int, list[str]] = {}
+    for i, j, share in cells:
+        x, y = left + wide * i / side, base - high * (j + 1) / side
+        path = f"M{x:.1f},{y:.1f}h{wide / side:.1f}v{high / side:.1f}h-{wide / side:.1f}z"
+        levels.setdefault(max(1, math.ceil(8 * math.sqrt(share / top))), []).append(path)
+    out = [
+        f'<path class="f0" fill-opacity="{0.075 * level:.2f}" d="{"".join(paths)}"/>'
+        for level, paths in sorted(levels.items())
+    ]
+    places = "".join(f"M{left + wide * x:.1f},{base - high * y:.1f}h0" for x, y in dots)
+    out.append(f'<path class="dots" d="{places}"/>')
+    out.append(f'<path class="ax" d="M{left},{base - high}V{base}H{left + wide}"/>')
+    out.append(_text(left + wide / 2, base + 16, esc(across), "middle", "d"))
+    turn = f' transform="rotate(-90 14 {base - high / 2:.0f})"'
+    out.append(_text(14, base - high / 2, esc(up), "middle", "d", more=turn))
+    return _svg(400, base + 24, out, label)
 
 
 def intervals(
@@ -291,7 +361,7 @@ def intervals(
     out = []
     for i, (label, start, value, end, reference, verdict) in enumerate(rows):
         y = 12 + i * 18
-        out.append(_text(180, y + 4, short(label, 32), "end", tip=label))
+        out.append(_text(180, y + 4, fitted(label, 178), "end", tip=label))
         if reference is not None and math.isfinite(reference):
             r = place(reference)
             out.append(f'<path class="f2" d="M{r:.1f},{y - 6}l5,6l-5,6l-5,-6z"/>')
@@ -305,7 +375,12 @@ def intervals(
     out.append(f'<line class="ax" x1="190" x2="390" y1="{base}" y2="{base}"/>')
     out.append(_text(190, base + 14, esc(axis(low)), "start", "d"))
     out.append(_text(390, base + 14, esc(axis(high)), "end", "d"))
-    return _svg(400, base + 22, out, "values with their intervals")
+    return _svg(400, base + 22, out, say("values with their intervals"))
+
+
+def _named(series: Mapping[str, object]) -> str:
+    """What a chart shows, for those who do not see it."""
+    return ", ".join(series)
 
 
 def _finite(value: float) -> float:

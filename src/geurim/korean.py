@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from geurim import korean_prose, korean_sets
+
 TEXTS: Mapping[str, str] = {
+    **korean_prose.PAGE,
+    **korean_sets.PAGE,
     # Verdicts
     "pass": "통과",
     "look closer": "살펴볼 것",
@@ -15,7 +19,7 @@ TEXTS: Mapping[str, str] = {
     "Verdict": "판정",
     "Checks": "검사",
     "Faithful?": "충실한가?",
-    "Useful?": "쓸모 있는가?",
+    "Useful?": "유용한가?",
     "Private?": "안전한가?",
     "Fair?": "공정한가?",
     "Rare cases?": "드문 경우는?",
@@ -71,9 +75,9 @@ TEXTS: Mapping[str, str] = {
     "No holdout was given, so the real rows were cut in two by lot: one half stands for the "
     "training rows, the other for rows never seen. The generator may have seen both: what needs "
     "rows that it never saw is not judged. Give a holdout to have it judged.": (
-        "홀드아웃을 주지 않아 실제 행을 제비로 둘로 나누었습니다. 한쪽은 학습에 쓴 행을, 다른 쪽은 "
-        "쓰지 않은 행을 대신합니다. 생성기가 둘 다 보았을 수 있으므로, 본 적 없는 행이 있어야 하는 "
-        "검사는 판정하지 않습니다. 판정하려면 홀드아웃을 주십시오."
+        "홀드아웃을 주지 않아 실제 행을 무작위로 둘로 나누었습니다. 한쪽은 학습에 쓴 행을, 다른 "
+        "쪽은 쓰지 않은 행을 대신합니다. 생성기가 둘 다 보았을 수 있으므로, 본 적 없는 행이 있어야 "
+        "하는 검사는 판정하지 않습니다. 판정하려면 홀드아웃을 주십시오."
     ),
     # Plots
     "real": "실제",
@@ -83,6 +87,8 @@ TEXTS: Mapping[str, str] = {
     "{count} others": "그 밖 {count}개",
     "not in real": "실제에 없음",
     "missing": "결측",
+    "heat map": "열지도",
+    "values with their intervals": "값과 구간",
     "Dot: synthetic, with its range. Grey diamond: real rows held out.": (
         "점: 합성 행의 값과 범위. 회색 마름모: 홀드아웃."
     ),
@@ -90,7 +96,6 @@ TEXTS: Mapping[str, str] = {
     "Columns": "열",
     "The most different": "가장 다른 열",
     "Gap of the share of missing values": "결측 비율의 차이",
-    "Nothing was looked at.": "살펴본 것이 없습니다.",
     "No column misses a value, real or synthetic.": "실제 행에도 합성 행에도 결측값이 없습니다.",
     "Missing values": "결측값",
     "The {shown} of {count} columns that differ most are drawn; all are in the table below.": (
@@ -117,9 +122,20 @@ TEXTS: Mapping[str, str] = {
     "other.": "분류기가 보기에 각 행이 얼마나 합성 같은지(0에서 1). 두 모양이 겹쳐야 합니다.",
     "classifier": "분류기",
     "real rows wrongly called synthetic": "합성이라고 잘못 본 실제 행",
-    "synthetic rows found out": "들통난 합성 행",
-    "The curve should lie on the dashed line: guessing.": ("곡선이 점선(찍기) 위에 놓여야 합니다."),
-    "What gives them away": "들통난 까닭",
+    "synthetic rows found out": "가려낸 합성 행",
+    "The curve should lie on the dashed line: guessing.": (
+        "곡선이 점선(무작위 추측) 위에 놓여야 합니다."
+    ),
+    "What gives them away": "합성임을 드러낸 것",
+    "The {count} synthetic rows that it is surest of": "분류기가 가장 확신한 합성 행 {count}개",
+    "What gives each row away, the most telling value first. They are synthetic: rows that equal "
+    "a real one are left out, and so are categories that few real rows have.": (
+        "행마다 합성임을 드러낸 값을 큰 것부터 적었습니다. 모두 합성 행입니다. 실제 행과 같은 행은 "
+        "뺐고, 실제 행에 드문 범주는 적지 않습니다."
+    ),
+    "score (1: surely synthetic)": "점수(1: 틀림없이 합성)",
+    "what gives it away": "합성임을 드러낸 값",
+    "a rare value": "드문 값",
     "Training on synthetic rows": "합성 행으로 학습하기",
     "trained on real": "실제로 학습",
     "trained on synthetic": "합성으로 학습",
@@ -151,6 +167,16 @@ TEXTS: Mapping[str, str] = {
     "Rows that repeat": "되풀이되는 행",
     "How numbers end": "수의 끝자리",
     "How long strings are": "문자열의 길이",
+    "How long series are": "시계열의 길이",
+    "Time between events": "사건 사이 시간",
+    "What depends on the event before": "바로 앞 사건에 기대는 정도",
+    "Which category follows which": "범주가 이어지는 순서",
+    "Numbers that change together": "함께 변하는 수",
+    "Trends": "추세",
+    "When events happen": "사건이 일어나는 때",
+    "The course of a day": "하루의 흐름",
+    "The course of a week": "한 주의 흐름",
+    "The course of a year": "한 해의 흐름",
     "Other models": "다른 모델",
     "Choosing a model, and what matters to it": "모델 고르기, 모델이 중요하게 보는 것",
     "Real and synthetic rows together": "실제 행과 합성 행을 함께",
@@ -171,6 +197,19 @@ TEXTS: Mapping[str, str] = {
     "Combinations that are lost, or new": "사라졌거나 새로 생긴 조합",
     "The shape of the tails": "꼬리의 모양",
     "Regions: what is reached, and what is made up": "영역: 닿은 곳과 지어낸 곳",
+    "Where the rows lie": "행이 놓인 곳",
+    "direction {number} ({share} of the variance)": "제{number}방향(분산의 {share})",
+    "The two directions in which real rows differ most (principal components). Shades: how many "
+    "of {rows} real rows; dots: {dots} synthetic rows. Both were drawn by lot, and should fill the "
+    "same places alike.": (
+        "실제 행이 가장 크게 갈리는 두 방향(주성분)입니다. 음영은 실제 행 {rows}개의 밀도, 점은 "
+        "합성 행 {dots}개입니다. 둘 다 무작위로 뽑았으며, 같은 곳을 비슷하게 채워야 합니다."
+    ),
+    "The {shown} of {count} groups that differ most are drawn.": (
+        "집단 {count}개 가운데 가장 다른 {shown}개만 그렸습니다."
+    ),
+    "true positive": "참 양성률",
+    "false positive": "거짓 양성률",
     # The tables at the end
     "All findings": "모든 검사 결과",
     "verdict": "판정",
@@ -199,7 +238,7 @@ TEXTS: Mapping[str, str] = {
     "target": "목표 열",
     # Questions
     "faithful": "충실",
-    "useful": "쓸모",
+    "useful": "유용",
     "private": "안전",
     "fair": "공정",
     "rare": "드문 경우",
@@ -212,7 +251,7 @@ FINDINGS: Mapping[str, str] = {
     "column_tv": "범주 비율의 차이",
     "pair_distance": "두 열 표의 평균 거리",
     "pair_association": "두 열의 의존 정도의 차이",
-    "c2st_auc": "분류기가 실제와 합성을 가려내는 비율(50%가 찍기)",
+    "c2st_auc": "분류기가 실제와 합성을 가려내는 비율(50%가 무작위 추측)",
     "tstr_gap": "합성으로 학습했을 때 실제로 학습했을 때보다 모자란 점수",
     "dcr_share": "학습 행에 더 가까운 합성 행의 비율(50%가 이상)",
     "exact_copies": "학습 행과 똑같은 합성 행의 비율",
@@ -222,9 +261,9 @@ FINDINGS: Mapping[str, str] = {
     "singling_out_several": "여러 열로 한 사람을 골라낼 위험",
     "linkability": "한 사람의 두 조각을 이어 붙일 위험",
     "inference": "한 사람의 비밀을 알아맞힐 위험",
-    "membership_distance": "거리로 학습 행을 가려내는 비율(50%가 찍기)",
+    "membership_distance": "거리로 학습 행을 가려내는 비율(50%가 무작위 추측)",
     "membership_distance_tpr": "거리로 알아낸 학습 행(거짓 경보 1%에서)",
-    "membership_density": "밀도로 학습 행을 가려내는 비율(50%가 찍기)",
+    "membership_density": "밀도로 학습 행을 가려내는 비율(50%가 무작위 추측)",
     "membership_density_tpr": "밀도로 알아낸 학습 행(거짓 경보 1%에서)",
     "unique_combinations": "다시 나타난, 한 사람뿐인 조합의 비율",
     "canaries": "심은 카나리아에 더 가까운 비율(50%가 이상)",
@@ -241,7 +280,7 @@ FINDINGS: Mapping[str, str] = {
     "outcome_gap": "집단 사이 결과의 차이가 벌어진 정도",
     "odds_gap": "집단 사이 모델 오류의 차이가 벌어진 정도",
     "triple_dependence": "세 열이 함께 만드는 관계의 차이",
-    "missing_pattern": "함께 비는 꼴의 차이",
+    "missing_pattern": "함께 비는 패턴의 차이",
     "missing_dependence": "결측이 다른 열에 기대는 정도의 차이",
     "date_hour": "시각 분포의 차이",
     "date_weekday": "요일 분포의 차이",

@@ -2,7 +2,7 @@
 
 `say` gives a sentence of a page in the language of the moment. English sentences are the catalog's
 keys, so that a page reads in the code as it does on the screen; what has no entry stays English,
-and a test sees to it that nothing on the report's page of tables does.
+and tests see to it that nothing on the pages does.
 """
 
 from __future__ import annotations
@@ -41,9 +41,15 @@ def current() -> str:
 
 
 def say(text: str) -> str:
-    """The sentence in the language of the moment."""
+    """The sentence in the language of the moment; its figures stay as they are."""
     if _current.get() == "en":
         return text
-    from geurim.korean import TEXTS
+    return said(text) or text
 
-    return TEXTS.get(text, text)
+
+def said(text: str) -> str | None:
+    """The Korean of a sentence, or None where the catalog has none."""
+    from geurim.korean import TEXTS
+    from geurim.korean_sentences import sentence
+
+    return TEXTS.get(text) or sentence(text)

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from geurim.contract import Profile, Progress, Source, quiet
 from geurim.errors import DataError, NotFound, SettingError, TargetExists
+from geurim.language import check_language
 from geurim.review_scores import ANSWER, GIVEAWAYS, ID, NOTE, Review, score
 from geurim.verify.report import write_text
 
@@ -57,6 +58,7 @@ def prepare(
     personal: Personal = "drop",
     key: str | Path | None = None,
     seed: int | None = None,
+    lang: str = "en",
     overwrite: bool = False,
     progress: Progress = quiet,
 ) -> Prepared:
@@ -65,7 +67,8 @@ def prepare(
     `real`, `synthetic`: a Source, a path or URL, or a frame each, of the same columns. `rows`: half
     of them real, drawn by lot, the same for all reviewers. `personal`: columns with keys, personal
     data and free text are left out ("drop"), made anew in all rows alike ("anew"), or shown as they
-    are ("keep"). `key`: where the answers are kept; `to` with ".key.json" unless told.
+    are ("keep"). `key`: where the answers are kept; `to` with ".key.json" unless told. `lang`: the
+    form's language, "en" or "ko"; answers may be in either.
     Raises SettingError, DataError (too few rows), SchemaError (columns differ), TargetExists.
     """
     from geurim.folders import whole_folder
@@ -73,6 +76,7 @@ def prepare(
 
     folder = Path(to)
     place = Path(key) if key is not None else folder.with_name(f"{folder.name}.key.json")
+    check_language(lang)
     _check(rows, reviewers, personal, place, folder, overwrite)
     seed = secrets.randbits(63) if seed is None else seed
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_REVIEW,)))
@@ -87,7 +91,7 @@ def prepare(
             shown = [(ids[i], [column[i] for column in cells]) for i in order]
             for suffix, text in (
                 ("csv", _sheet(names, shown)),
-                ("html", form(names, shown, reviewer)),
+                ("html", form(names, shown, reviewer, lang)),
             ):
                 write_text(new / f"reviewer-{reviewer}.{suffix}", text)
                 files.append(f"reviewer-{reviewer}.{suffix}")

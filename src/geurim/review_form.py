@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 
 from geurim.html import STYLE, esc
+from geurim.language import language, say
 
 _MORE = """
 fieldset{border:1px solid var(--line);border-radius:8px;background:var(--panel);margin:16px 0;
@@ -43,7 +44,7 @@ const note=row=>row.querySelector('input[type=text]').value;
 function shown(){
   let count=0;
   for(const row of rows){const done=answer(row)!=='';row.classList.toggle('done',done);count+=done}
-  document.getElementById('count').textContent=count+' of '+rows.length+' answered';
+  document.getElementById('count').textContent=document.body.dataset.count.replace('{count}',count).replace('{total}',rows.length);
 }
 function keep(){
   shown();
@@ -99,55 +100,80 @@ restore();shown();
 """
 
 
-def form(names: Sequence[str], shown: Sequence[tuple[str, list[str]]], reviewer: int) -> str:
+def form(
+    names: Sequence[str],
+    shown: Sequence[tuple[str, list[str]]],
+    reviewer: int,
+    lang: str = "en",
+) -> str:
     """The page: a row of the review each, with its values, two answers and what gave it away."""
+    with language(lang):
+        return _page(names, shown, reviewer, lang)
+
+
+def _page(
+    names: Sequence[str], shown: Sequence[tuple[str, list[str]]], reviewer: int, lang: str
+) -> str:
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     rows = "".join(
         _row(names, name, values, i, len(shown)) for i, (name, values) in enumerate(shown, 1)
     )
+    title = say("Real or synthetic?")
+    numbered = say("Form {number}").format(number=reviewer)
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{lang}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>Real or synthetic? Form {reviewer}</title><style>{STYLE}{_MORE}</style></head>\n"
-        f"<body><h1>Real or synthetic?</h1>{_HOW}"
-        '<div class="bar"><label>Your name <input type="text" id="who" autocomplete="off" '
-        'style="width:12em"></label><button type="button" id="save">Save the answers (CSV)</button>'
+        f"<title>{title} {numbered}</title><style>{STYLE}{_MORE}</style></head>\n"
+        f'<body data-count="{esc(say(_COUNT))}"><h1>{title}</h1><p>{say(_HOW)}</p>{_keys()}'
+        f'<div class="bar"><label>{say("Your name")} <input type="text" id="who" '
+        'autocomplete="off" style="width:12em"></label>'
+        f'<button type="button" id="save">{say("Save the answers (CSV)")}</button>'
         '<span id="count" role="status"></span></div>'
         f"<main>{rows}</main><script>{_SCRIPT}</script></body></html>\n"
     )
 
 
+_COUNT = "{count} of {total} answered"
 _HOW = (
-    "<p>Some of these rows were observed, the others were made by a program. Say of each which it "
-    "is, by all you know of the field; a guess is an answer too, and what you leave open does not "
+    "Some of these rows were observed, the others were made by a program. Say of each which it is, "
+    "by all you know of the field; a guess is an answer too, and what you leave open does not "
     "count. Tick the columns that gave a row away. When done, save the answers and send back the "
-    "file. Answers stay in this browser until then.</p>"
-    '<p class="small dim">Keys: <kbd>R</kbd> real, <kbd>S</kbd> synthetic (and on to the next '
-    "row), <kbd>N</kbd> next, <kbd>P</kbd> previous; <kbd>Tab</kbd> and <kbd>Space</kbd> tick "
-    "columns.</p>"
+    "file. Answers stay in this browser until then."
+)
+_KEYS = (
+    "Keys: {R} real, {S} synthetic (and on to the next row), {N} next, {P} previous; {Tab} and "
+    "{Space} tick columns."
 )
 
 
+def _keys() -> str:
+    keys = {k: f"<kbd>{k}</kbd>" for k in ("R", "S", "N", "P", "Tab", "Space")}
+    return f'<p class="small dim">{say(_KEYS).format(**keys)}</p>'
+
+
 def _row(names: Sequence[str], name: str, values: Sequence[str], number: int, total: int) -> str:
+    gone = f"<span class=gone>{say('missing')}</span>"
+    away = say("gave it away")
     lines = "".join(
         f'<tr><th scope="row">{esc(column)}</th>'
-        f'<td class="v">{esc(value) if value else "<span class=gone>missing</span>"}</td>'
+        f'<td class="v">{esc(value) if value else gone}</td>'
         f'<td><input type="checkbox" value="{esc(column)}" '
-        f'aria-label="{esc(column)} gave it away"></td></tr>'
+        f'aria-label="{esc(column)}: {away}"></td></tr>'
         for column, value in zip(names, values, strict=True)
     )
     choices = "".join(
-        f'<label><input type="radio" name="{name}" value="{kind}"> {word}</label>'
-        for kind, word in (("real", "real"), ("synthetic", "synthetic"))
+        f'<label><input type="radio" name="{name}" value="{kind}"> {say(kind)}</label>'
+        for kind in ("real", "synthetic")
     )
+    where = say("Row {number} of {total}").format(number=number, total=total)
+    head = "".join(f'<th scope="col">{word}</th>' for word in (say("column"), say("value"), away))
     return (
-        f'<fieldset id="{name}" tabindex="-1"><legend>Row {number} of {total}</legend>'
-        '<div class="scroll"><table><thead><tr><th scope="col">column</th>'
-        '<th scope="col">value</th><th scope="col">gave it away</th></tr></thead>'
+        f'<fieldset id="{name}" tabindex="-1"><legend>{where}</legend>'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div>"
-        f'<div class="choice" role="radiogroup" aria-label="Row {number}">{choices}</div>'
-        f'<p><label class="small">Note <input type="text"></label></p></fieldset>'
+        f'<div class="choice" role="radiogroup" aria-label="{where}">{choices}</div>'
+        f'<p><label class="small">{say("Note")} <input type="text"></label></p></fieldset>'
     )

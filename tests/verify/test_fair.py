@@ -118,6 +118,15 @@ def test_any_column_can_be_the_outcome(target: str) -> None:
     assert all(np.isfinite(f.value) for f in report.findings)
 
 
+def test_the_page_draws_each_group_also_of_columns_together() -> None:
+    page = fair(people(3), ["groups", "outcomes", "odds"]).to_html()
+    for title in ("How large the groups are", "How the outcome differs"):
+        assert all(f"{title}: {names}</h3>" in page for names in ("sex", "race", "sex, race"))
+    bars = page.partition("How large the groups are: sex, race</h3>")[2].partition("</svg>")[0]
+    assert bars.count("<rect") == 2 * 6 and ">f, c</text>" in bars
+    assert ">m, true positive</text>" in page and ">f, false positive</text>" in page
+
+
 def test_numbers_stand_in_ranges_and_missing_is_a_group() -> None:
     ages = [t["age"].to_numpy().astype(float) for t in (TRAINING, people(3), HOLDOUT)]
     masks = [np.arange(len(a)) % 5 == 0 for a in ages]

@@ -1,6 +1,5 @@
 """The report tells what was found, in words, HTML and JSON, and gates let it through or not."""
 
-import ast
 import importlib
 import json
 import re
@@ -14,9 +13,7 @@ from people import people, shuffled
 
 from geurim.contract import Finding, Lineage
 from geurim.errors import DataError, NotFound, SettingError
-from geurim.korean import FINDINGS, TEXTS
 from geurim.verify import MEASURES, Report, verify
-from geurim.verify.cards import THEMES
 from geurim.verify.gate import DEFAULT, gate, load_gate
 from geurim.verify.report import load_report
 from geurim.verify.verdict import TOLERANCES, judge, worst
@@ -308,7 +305,7 @@ def test_documented_tolerances_are_the_ones_used():
 def test_every_check_has_its_place_on_the_page():
     folder = Path(importlib.import_module("geurim.verify.page").__file__).parent
     drawn = "".join((folder / name).read_text("utf-8") for name in ("page.py", "cards.py"))
-    elsewhere = ("text_", "sequence_", "collapse_", "review_", "names_survive", "broken_lookups")
+    elsewhere = ("text_", "collapse_", "review_", "names_survive", "broken_lookups")
     names = [n for n in TOLERANCES if not n.startswith(elsewhere)]
     assert not [n for n in names if f'"{n}"' not in drawn]
 
@@ -336,19 +333,3 @@ def text_of_rows(report) -> str:
 def test_a_language_that_is_not_there_is_refused(good):
     with pytest.raises(SettingError, match="en, ko"):
         good.to_html("de")
-
-
-def test_every_sentence_of_the_page_and_every_finding_has_its_korean():
-    folder = Path(importlib.import_module("geurim.verify.page").__file__).parent
-    said = set()
-    for name in ("page.py", "cards.py"):
-        for node in ast.walk(ast.parse((folder / name).read_text("utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say":
-                (text,) = node.args
-                said |= {text.value} if isinstance(text, ast.Constant) else set()
-    said |= {title for themes in THEMES.values() for title, _ in themes}
-    assert said > {"Difference"} and not said - set(TEXTS)
-    elsewhere = ("text_", "collapse_", "review_", "names_survive", "broken_lookups")
-    assert not {n for n in TOLERANCES if not n.startswith(elsewhere)} - set(FINDINGS)
-    for english, korean in TEXTS.items():
-        assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", korean)), english

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from scipy.stats import binom, genpareto
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
 from geurim.verify.extremes import pareto_shape
 from geurim.verify.models import logistic
+from geurim.verify.picture import components, picture
 from geurim.verify.rules import endings
 from geurim.verify.stats import log_chance, luck_aside
 from geurim.verify.triples import cumulants, strength
@@ -62,3 +64,33 @@ def test_luck_is_taken_out_of_an_interval_but_never_the_value():
     assert low == 0.0 and high >= 0.03
     low, high = luck_aside(0.4, 0.03, 0.02)
     assert low == pytest.approx(0.38, abs=0.002) and high == pytest.approx(0.42, abs=0.002)
+
+
+def test_directions_of_the_picture_are_the_principal_components():
+    rng = np.random.default_rng(5)
+    points = rng.normal(size=(300, 6)) @ np.diag([5.0, 3.0, 1.0, 1.0, 0.5, 0.1])
+    points -= points.mean(axis=0)
+    axes, shares = components(points)
+    theirs = PCA(2).fit(points)
+    assert np.allclose(np.abs((axes * theirs.components_).sum(axis=1)), 1)
+    assert np.allclose(shares, theirs.explained_variance_ratio_)
+    assert not len(components(np.zeros((9, 3)))[0])
+
+
+def test_picture_shows_where_synthetic_rows_leave_the_real_ones_and_no_real_row():
+    rng = np.random.default_rng(6)
+    real = rng.normal(size=(2_000, 3)).astype(np.float32)
+    shown = picture(real, real[:300] + np.float32([9, 0, 0]))
+    same = picture(real, rng.normal(size=(300, 3)).astype(np.float32))
+    assert within(shown) < 0.05 < 0.7 < within(same)
+    assert sum(share for *_, share in shown["cells"]) == pytest.approx(1, abs=0.01)
+    assert all(isinstance(place, int) for cell in shown["cells"] for place in cell[:2])
+
+
+def within(shown):
+    """The share of dots that lie in a cell with real rows."""
+    cells, side = {(i, j) for i, j, _ in shown["cells"]}, shown["side"]
+    places = [
+        (min(int(x * side), side - 1), min(int(y * side), side - 1)) for x, y in shown["dots"]
+    ]
+    return np.mean([place in cells for place in places])

@@ -28,6 +28,7 @@ def run_sequences(
     seed: int | None = None,
     holdout: float = 0.2,
     workers: int = 1,
+    lang: str = "en",
     overwrite: bool = False,
     progress: Progress = quiet,
 ) -> Result:
@@ -36,10 +37,12 @@ def run_sequences(
     `data`: a Source, a path or URL, or a frame, of flat rows. `entity` and `time` as of
     `Sequences`; `generator`: other settings than the default ones, which then say both. A share
     `holdout` of the entities is set aside by lot and used only to verify. In a Result, `training`
-    and `holdout` count entities. Raises TargetExists, DataError, SettingError.
+    and `holdout` count entities. `lang`: the language of the page, "en" or "ko". Raises
+    TargetExists, DataError, SettingError.
     """
     from geurim.analyze import save_profile
     from geurim.generators import fit
+    from geurim.language import check_language
     from geurim.model import save
     from geurim.read import as_source
     from geurim.sample import sample
@@ -48,6 +51,7 @@ def run_sequences(
 
     if not 0.0 <= holdout < 1.0:
         raise SettingError(f"The share held out must be from 0 to below 1: {holdout!r} was given.")
+    check_language(lang)
     seed = secrets.randbits(32) if seed is None else seed
     settings = generator or Sequences(entity=entity, time=time)
     source, clock = as_source(data), _Clock()
@@ -70,7 +74,7 @@ def run_sequences(
                 holdout=held and as_units(held, source),
                 progress=progress,
             )
-            report.save_html(folder / FILES["page"])
+            report.save_html(folder / FILES["page"], lang)
             report.save_json(folder / FILES["report"])
     folder = Path(to)
     return Result(

@@ -16,6 +16,7 @@ from geurim import html
 from geurim.contract import Event, Finding, Generator, Json, Progress, Source, Verdict, quiet
 from geurim.errors import SettingError
 from geurim.html import esc, intervals, number
+from geurim.language import language, say
 from geurim.verify.report import QUESTIONS, WORDS, Report, strict, tally, write_text
 from geurim.verify.verdict import worst
 
@@ -56,19 +57,23 @@ class SideBySide:
         reports = {name: report.to_json() for name, report in self.reports.items()}
         return dict(strict({"format": "geurim-comparison", "version": 1, "reports": reports}))
 
-    def to_html(self) -> str:
-        """One page that opens offline."""
+    def to_html(self, lang: str = "en") -> str:
+        """One page that opens offline, in a language of `geurim.language`."""
+        with language(lang):
+            return self._page(lang)
+
+    def _page(self, lang: str) -> str:
         body = [self._top()]
         for question in QUESTIONS:
             names = [name for q, name in self.lines if q == question]
             if names:
-                body.append(f"<h2>{question.capitalize()}</h2>{self._table(names)}")
+                body.append(f"<h2>{say(question).capitalize()}</h2>{self._table(names)}")
                 body.append(f'<div class="grid">{"".join(map(self._plot, names))}</div>')
-        return html.page("Geurim: synthetic sets side by side", "".join(body))
+        return html.page(say("Geurim: synthetic sets side by side"), "".join(body), lang)
 
-    def save_html(self, path: str | Path) -> None:
+    def save_html(self, path: str | Path, lang: str = "en") -> None:
         """Write the page; the file appears complete or not at all."""
-        write_text(Path(path), self.to_html())
+        write_text(Path(path), self.to_html(lang))
 
     def save_json(self, path: str | Path) -> None:
         """Write the reports; the file appears complete or not at all."""
@@ -80,19 +85,20 @@ class SideBySide:
         rows = next(iter(self.reports.values())).rows
         head, *lines = self.summary()
         verdicts = [(q, [r.verdicts.get(q) for r in self.reports.values()]) for q, *_ in lines]
-        cells = [[esc(q), *("–" if v is None else tag(v) for v in own)] for q, own in verdicts]
-        return (
-            f"<h1>{len(self.reports)} synthetic sets side by side</h1><p>Each was compared with "
-            f"the same {rows['training']:,} real rows and the same {rows['holdout']:,} rows held "
-            "out. A question shows the worst of its checks.</p>"
-            f'<div class="card">{html.table(list(head), cells)}</div>'
-        )
+        cells = [[esc(say(q)), *("–" if v is None else tag(v) for v in own)] for q, own in verdicts]
+        title = say("{count} synthetic sets side by side").format(count=len(self.reports))
+        how = say(
+            "Each was compared with the same {training} real rows and the same {holdout} rows held "
+            "out. A question shows the worst of its checks."
+        ).format(training=f"{rows['training']:,}", holdout=f"{rows['holdout']:,}")
+        table = html.table([say(head[0]), *head[1:]], cells)
+        return f'<h1>{title}</h1><p>{how}</p><div class="card">{table}</div>'
 
     def _table(self, names: Sequence[str]) -> str:
         rows = [
             [f"<code>{esc(n)}</code>", *(self._cell(s, n) for s in self.reports)] for n in names
         ]
-        return f'<div class="card">{html.table(["check", *self.reports], rows)}</div>'
+        return f'<div class="card">{html.table([say("check"), *self.reports], rows)}</div>'
 
     def _cell(self, name: str, finding: str) -> str:
         from geurim.verify.cards import tag
@@ -104,11 +110,14 @@ class SideBySide:
             return tag(verdict)
         value = f"{number(furthest.value)} [{number(furthest.low)}, {number(furthest.high)}]"
         where = ", ".join(html.short(c, 20) for c in furthest.columns)
-        of = f"<br><span class='small dim'>{esc(tally(own))}; at most {where}</span>"
+        most = say("the furthest off")
+        of = f"<br><span class='small dim'>{esc(tally(own))}; {most}: {where}</span>"
         return f"{tag(verdict)} {value}" + (of if len(own) > 1 else "")
 
     def _plot(self, finding: str) -> str:
         """A finding that each set has once, drawn; the diamond is the holdout's own value."""
+        from geurim.verify.cards import called
+
         rows = []
         for name in self.reports:
             verdict, one, own = self.cell(name, finding)
@@ -116,7 +125,7 @@ class SideBySide:
                 rows.append((name, one.low, one.value, one.high, one.reference, verdict))
         if len(rows) < 2:
             return ""
-        return html.card(finding, intervals(rows, axis=number))
+        return html.card(called(finding), intervals(rows, axis=number))
 
 
 def _far(finding: Finding) -> float:

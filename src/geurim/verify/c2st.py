@@ -7,6 +7,7 @@ import numpy as np
 from geurim.contract import Finding, Json
 from geurim.html import percent
 from geurim.verify import stats
+from geurim.verify.betrayed import betrayed
 from geurim.verify.classifier import FOLDS, Separation, separate
 from geurim.verify.compare import Column, Comparison
 from geurim.verify.faithful import SHOWN, rounded
@@ -51,6 +52,7 @@ def c2st(c: Comparison) -> list[Finding]:
             details={
                 "importance": {k: round(v, 4) for k, v in list(found.importance.items())[:10]},
                 "telltales": telltales,
+                "rows": betrayed(c, found, c.synthetic.first(rows)) if told else [],
                 **_curves(found),
             },
         )

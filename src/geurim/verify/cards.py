@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from geurim import html
-from geurim.contract import Finding, Verdict
-from geurim.html import bars, card, esc, intervals, lines, number, percent
-from geurim.language import current, say
+from geurim.contract import Finding, Json, Verdict
+from geurim.html import bars, card, esc, intervals, lines, number, overlay, percent
+from geurim.language import current, said, say
 from geurim.verify.report import WORDS, tally
 from geurim.verify.verdict import ORDER
+
+GROUPS = 12  # of a column, or of several together, that are drawn
 
 Themes = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -24,6 +26,16 @@ THEMES: Mapping[str, Themes] = {
         ("Rows that repeat", ("duplicate_rows",)),
         ("How numbers end", ("number_digits",)),
         ("How long strings are", ("string_length",)),
+        ("How long series are", ("sequence_length",)),
+        ("Time between events", ("sequence_gap",)),
+        ("What depends on the event before", ("sequence_autocorrelation",)),
+        ("Which category follows which", ("sequence_transitions",)),
+        ("Numbers that change together", ("sequence_cross",)),
+        ("Trends", ("sequence_trend",)),
+        ("When events happen", ("sequence_hour", "sequence_weekday", "sequence_month")),
+        ("The course of a day", ("sequence_season_hour",)),
+        ("The course of a week", ("sequence_season_weekday",)),
+        ("The course of a year", ("sequence_season_month",)),
     ),
     "useful": (
         ("Other models", ("tstr_linear", "tstr_neighbours")),
@@ -88,9 +100,27 @@ def themed(question: str, findings: Sequence[Finding]) -> list[str]:
 
 def _themed(title: str, found: list[Finding]) -> str:
     if len(found) > 1 and len({f.name for f in found}) == 1:
-        return columns_card(title, found)
+        return columns_card(title, found) + "".join(_by_group(title, f) for f in found)
     plot = "".join(_roc(found)) or (dots(found) if len(found) > 1 else _groups(found[0]))
-    return card(title, plot, *(words(f) for f in found))
+    return "".join(_map(f) for f in found) + card(title, plot, *(words(f) for f in found))
+
+
+def _map(finding: Finding) -> str:
+    """A card of its own for where both tables' rows lie, where the finding tells it."""
+    d = finding.details
+    if "dots" not in d:
+        return ""
+    axis = say("direction {number} ({share} of the variance)")
+    across, up = (axis.format(number=i, share=percent(s)) for i, s in enumerate(d["shares"], 1))
+    title = say("Where the rows lie")
+    told = say(
+        "The two directions in which real rows differ most (principal components). Shades: how "
+        "many of {rows} real rows; dots: {dots} synthetic rows. Both were drawn by lot, and should "
+        "fill the same places alike."
+    ).format(rows=f"{d['rows']:,}", dots=f"{len(d['dots']):,}")
+    plot = overlay(d["cells"], d["dots"], side=d["side"], across=across, up=up, label=title)
+    key = html.legend(say("real"), say("synthetic"))
+    return card(title, plot, key, f"<p class='small dim'>{told}</p>")
 
 
 def _roc(found: list[Finding]) -> list[str]:
@@ -112,20 +142,34 @@ def _roc(found: list[Finding]) -> list[str]:
     ]
 
 
+def _by_group(title: str, finding: Finding) -> str:
+    """A card with the rates of each group of one column, or of several together."""
+    plot = _groups(finding)
+    return card(f"{title}: {', '.join(finding.columns)}", plot) if plot else ""
+
+
 def _groups(finding: Finding) -> str:
-    """The rates of each group, real and synthetic, where the finding tells them."""
-    told = finding.details.get("groups")
-    kept = [
-        g for g in told or () if g.get("training") is not None and g.get("synthetic") is not None
-    ]
+    """The rates of the groups that differ most, real and synthetic, where they are told."""
+    rates = [_rates(g) for g in finding.details.get("groups") or ()]
+    kept = [(name, real, made) for name, real, made in rates if None not in (real, made)]
     if not kept:
         return ""
-    shares = {say("real"): "training", say("synthetic"): "synthetic"}
-    plot = bars(
-        [str(g["group"]) for g in kept[:12]],
-        {name: [float(g[key]) for g in kept[:12]] for name, key in shares.items()},
-    )
-    return plot + html.legend(*shares)
+    kept = sorted(kept, key=lambda g: -abs(g[1] - g[2]))[:GROUPS]
+    sides = {say("real"): [g[1] for g in kept], say("synthetic"): [g[2] for g in kept]}
+    plot = bars([g[0] for g in kept], sides) + html.legend(*sides)
+    if len(rates) > len(kept):
+        some = say("The {shown} of {count} groups that differ most are drawn.")
+        some = some.format(shown=len(kept), count=f"{len(rates):,}")
+        plot += f"<p class='small dim'>{some}</p>"
+    return plot
+
+
+def _rates(group: Mapping[str, Json]) -> tuple[str, Json, Json]:
+    """A group's name, and its real and synthetic rate; of a model also which rate it is."""
+    name = str(group["group"])
+    if "rate" in group:
+        name += f", {say(group['rate'])}"
+    return name, group.get("training", group.get("real")), group.get("synthetic")
 
 
 def tag(verdict: Verdict) -> str:
@@ -159,9 +203,13 @@ def called(name: str) -> str:
 
 
 def told(finding: Finding) -> str:
-    """What a finding says, in the language of the moment: its sentence, or its value by name."""
+    """What a finding says, in the language of the moment; by name and figures where it must."""
+    text = finding.text.removeprefix("Not judged: ")  # the verdict beside it says so
     if current() == "en":
-        return finding.text
+        return text[:1].upper() + text[1:]
+    sentence = said(finding.text)
+    if sentence is not None:
+        return sentence.removeprefix(f"{say('not judged')}: ")
     what = called(finding.name)
     if finding.value != finding.value:
         return f"{what}: {say('not judged')}."

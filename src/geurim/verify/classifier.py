@@ -157,6 +157,9 @@ class Separation:
     scores_a: np.ndarray
     scores_b: np.ndarray
     importance: Mapping[str, float]  # column -> share of what the trees gained, largest first
+    design: Design
+    models: tuple[Any, ...]  # one a fold
+    folds_b: np.ndarray  # the model of each row of b, that did not see it
 
 
 def separate(
@@ -171,11 +174,12 @@ def separate(
     fold_a, fold_b = (rng.permutation(r.count) % FOLDS for r in (a, b))
     scores_a, scores_b = np.empty(a.count), np.empty(b.count)
     gain: dict[str, float] = {c.name: 0.0 for c in columns}
-    aucs = []
+    aucs, models = [], []
     for fold in range(FOLDS):
         learn = {k: np.concatenate([x_a[k][fold_a != fold], x_b[k][fold_b != fold]]) for k in x_a}
         label = np.repeat([0, 1], [(fold_a != fold).sum(), (fold_b != fold).sum()])
         model = train(design, learn, label, int(rng.integers(2**31)))
+        models.append(model)
         for x, folds, scores in ((x_a, fold_a, scores_a), (x_b, fold_b, scores_b)):
             held = folds == fold
             scores[held] = probabilities(model, {k: v[held] for k, v in x.items()}, 2)[:, 1]
@@ -191,4 +195,7 @@ def separate(
         scores_a=scores_a,
         scores_b=scores_b,
         importance={name: score / total for name, score in ranked},
+        design=design,
+        models=tuple(models),
+        folds_b=fold_b,
     )

@@ -14,7 +14,7 @@ ball reaches to its K-th nearest other real row. Every figure stands beside that
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from geurim.contract import Finding
 from geurim.html import percent
 from geurim.verify import stats
 from geurim.verify.compare import Column, Comparison, Rows
+from geurim.verify.picture import picture
 from geurim.verify.verdict import judge, not_judged
 
 ROWS = 4_000
@@ -108,12 +109,13 @@ def regions(c: Comparison) -> list[Finding]:
     space = Space(used, c.training)
     real, made, held = (_cloud(space(r.first(rows))) for r in (c.training, c.synthetic, c.holdout))
     met = [_meet(x, real) for x in (made, held)]
+    precision = _gap(
+        "precision",
+        [m.within for m in met],
+        "{} of the synthetic rows lie where real ones do; {} of real rows never seen.",
+    )
     return [
-        _gap(
-            "precision",
-            [m.within for m in met],
-            "{} of the synthetic rows lie where real ones do; {} of real rows never seen.",
-        ),
+        replace(precision, details=picture(real.points, made.points)),
         _gap(
             "recall",
             [m.reached for m in met],

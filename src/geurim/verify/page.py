@@ -13,9 +13,8 @@ import numpy as np
 
 from geurim import html
 from geurim.contract import Finding, Json, Lineage, Verdict
-from geurim.errors import SettingError
 from geurim.html import bars, card, esc, heatmap, histogram, intervals, lines, number
-from geurim.language import check_language, language, say
+from geurim.language import language, say
 from geurim.verify.cards import columns_card, dots, named, ranked, tag, themed, told, words
 from geurim.verify.markdown import LIMIT
 from geurim.verify.prose import page as prose
@@ -53,11 +52,8 @@ MEANING: dict[Verdict, str] = {
 def to_html(report: Report, lang: str = "en") -> str:
     """The whole page, as text, in a language of `geurim.language`.
 
-    Raises SettingError for a language there is not, or one that only pages of tables have.
+    Raises SettingError for a language there is not.
     """
-    check_language(lang)
-    if report.kind == "text" and lang != "en":
-        raise SettingError(f"A page on texts cannot be had in {lang!r} yet. Leave it in English.")
     with language(lang):
         sections = [_section(report, q) for q in report.verdicts]
         body = [_top(report), *sections, _all_findings(report), _lineage(report)]
@@ -114,15 +110,14 @@ def _faithful(findings: list[Finding]) -> list[str]:
     out += _pairs(findings)
     lost = ranked(named(findings, "missing_gap"))
     some = [f for f in lost if f.value > 0 or f.details.get("training")][:20]
-    told = (
-        f"<p>{say('Gap of the share of missing values')}: {esc(tally(lost))}.</p>"
-        if lost
-        else f"<p>{say('Nothing was looked at.')}</p>"
-    )
-    if lost and not some:
-        none = say("No column misses a value, real or synthetic.")
-        told += f"<p class='small dim'>{none}</p>"
-    out.append(card(say("Missing values"), dots(some) if some else "", told))
+    if lost:
+        told = (
+            f"<p class='small'>{say('Gap of the share of missing values')}: {esc(tally(lost))}.</p>"
+        )
+        if not some:
+            none = say("No column misses a value, real or synthetic.")
+            told += f"<p class='small dim'>{none}</p>"
+        out.append(card(say("Missing values"), dots(some) if some else "", told))
     columns = ranked(named(findings, "column_ks", "column_tv"))
     head = html.legend(say("real"), say("synthetic"))
     if len(columns) > PLOTS:
@@ -248,7 +243,7 @@ def _c2st(finding: Finding) -> str:
         + "</p></div></div>"
     )
     told = "".join(
-        f"<li><b>{html.short(t['column'], 60)}</b>: {esc(t['text'])}</li>"
+        f"<li><b>{html.short(t['column'], 60)}</b>: {esc(say(t['text']))}</li>"
         for t in finding.details["telltales"]
     )
     return card(
@@ -258,8 +253,40 @@ def _c2st(finding: Finding) -> str:
         f"<p class='small'>{say('What gives them away')}:</p><ul class='small'>{told}</ul>"
         if told
         else "",
+        _betrayed(finding.details["rows"]),
         wide=True,
     )
+
+
+def _betrayed(rows: Json) -> str:
+    """The synthetic rows that the classifier is surest of, behind a line that opens them."""
+    if not rows:
+        return ""
+    title = say("The {count} synthetic rows that it is surest of").format(count=len(rows))
+    note = say(
+        "What gives each row away, the most telling value first. They are synthetic: rows that "
+        "equal a real one are left out, and so are categories that few real rows have."
+    )
+    cells = [
+        [
+            number(row["score"]),
+            "; ".join(
+                f"<b>{html.short(v['column'], 40)}</b> = {html.short(_value(v['value']), 60)}"
+                for v in row["values"]
+            ),
+        ]
+        for row in rows
+    ]
+    head = [say("score (1: surely synthetic)"), say("what gives it away")]
+    return (
+        f"<details><summary>{title}</summary><p class='small dim'>{note}</p>"
+        f"{html.table(head, cells, numeric=(0,))}</details>"
+    )
+
+
+def _value(text: str) -> str:
+    """A value as it is; what stands in the place of one in the language of the moment."""
+    return say(text) if text in ("missing", "a rare value") else text
 
 
 def _useful(findings: list[Finding]) -> list[str]:
@@ -359,7 +386,7 @@ def _all_findings(report: Report) -> str:
         [
             tag(f.verdict),
             f"{esc(say(f.question))}<br><code>{esc(f.name)}</code>",
-            ", ".join(html.short(c) for c in f.columns),
+            _columns(f),
             number(f.value),
             f"[{number(f.low)}, {number(f.high)}]" if f.count else "–",
             number(f.reference),
@@ -382,6 +409,12 @@ def _all_findings(report: Report) -> str:
         f"<h2>{say('All findings')}</h2>{rest}"
         f'<div class="card">{html.table([say(h) for h in head], rows, numeric=(3, 4, 5, 6))}</div>'
     )
+
+
+def _columns(finding: Finding) -> str:
+    """The columns of a finding; a trait or kind that stands for one has its Korean."""
+    trait = finding.name in ("text_style", "text_personal")
+    return ", ".join(html.short(say(c.replace("_", " ")) if trait else c) for c in finding.columns)
 
 
 def _lineage(report: Report) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from geurim import html
 from geurim.contract import Finding, Json
 from geurim.html import bars, card, esc, histogram, intervals, lines, number, percent, short
+from geurim.language import say
 from geurim.verify.verdict import ORDER
 
 HEADINGS: Mapping[str, tuple[str, str]] = {
@@ -18,12 +19,14 @@ HEADINGS: Mapping[str, tuple[str, str]] = {
     "collapsing": ("Varied?", "Do the texts differ from each other as real ones do?"),
 }
 
+SIDES = (("real", "training"), ("synthetic", "synthetic"))
+
 Tag = Callable[[Finding], str]
 """A finding's verdict and sentence as HTML."""
 
 
-def section(question: str, findings: list[Finding], say: Tag) -> list[str]:
-    """The cards of one question; `say` writes a finding's verdict and sentence."""
+def section(question: str, findings: list[Finding], words: Tag) -> list[str]:
+    """The cards of one question; `words` writes a finding's verdict and sentence."""
     own = {
         "faithful": _faithful,
         "useful": _useful,
@@ -31,41 +34,43 @@ def section(question: str, findings: list[Finding], say: Tag) -> list[str]:
         "rare": _covered,
         "collapsing": _varied,
     }
-    return own[question](findings, say) if question in own else []
+    return own[question](findings, words) if question in own else []
 
 
 def top(rows: Mapping[str, int]) -> str:
     """What was compared, in a sentence."""
     if not rows["training"]:
-        return (
-            f"{rows['synthetic']:,} synthetic texts were looked at. There was no real text to "
-            "compare them with, so most of what is measured has no verdict."
+        told = say(
+            "{synthetic} synthetic texts were looked at. There was no real text to compare them "
+            "with, so most of what is measured has no verdict."
         )
-    return (
-        f"{rows['synthetic']:,} synthetic texts were compared with {rows['training']:,} real ones, "
-        f"and {rows['holdout']:,} other real ones show what real text gets."
-    )
+    else:
+        told = say(
+            "{synthetic} synthetic texts were compared with {training} real ones, and {holdout} "
+            "other real ones show what real text gets."
+        )
+    return told.format(**{k: f"{v:,}" for k, v in rows.items()})
 
 
 def _named(findings: list[Finding], *names: str) -> list[Finding]:
     return [f for f in findings if f.name in names]
 
 
-def _faithful(findings: list[Finding], say: Tag) -> list[str]:
-    out = [_c2st(f, say) for f in _named(findings, "text_c2st_auc")]
+def _faithful(findings: list[Finding], words: Tag) -> list[str]:
+    out = [_c2st(f, words) for f in _named(findings, "text_c2st_auc")]
     for finding in _named(findings, "text_length"):
         d = finding.details
-        series = {k: d[n] for k, n in (("real", "training"), ("synthetic", "synthetic")) if n in d}
+        series = {say(k): d[n] for k, n in SIDES if n in d}
         key = html.legend(*series) if len(series) > 1 else ""
         plot = histogram(d["edges"], series, axis=lambda v: number(round(10**v - 1)))
-        note = "<p class='small dim'>Characters; each step to the right is a factor.</p>"
-        out.append(card("Length", plot, key, note, say(finding)))
+        note = _dim(say("Characters; each step to the right is a factor."))
+        out.append(card(say("Length"), plot, key, note, words(finding)))
     spread = _named(findings, "text_word_divergence", "text_character_divergence")
     if spread:
         names = {"text_word_divergence": "words", "text_character_divergence": "characters"}
-        plot = _dots([(names[f.name], f) for f in spread])
-        out.append(card("Words and characters used", plot, *(say(f) for f in spread)))
-    out += _style(_named(findings, "text_style"), say)
+        plot = _dots([(say(names[f.name]), f) for f in spread])
+        out.append(card(say("Words and characters used"), plot, *(words(f) for f in spread)))
+    out += _style(_named(findings, "text_style"), words)
     return out
 
 
@@ -73,71 +78,74 @@ def _dots(rows: list[tuple[str, Finding]], axis: Callable[[float], str] = number
     drawn = [(n, f.low, f.value, f.high, f.reference, f.verdict) for n, f in rows if f.count]
     if not drawn:
         return ""
-    key = "Dot: synthetic text, with its range. Grey diamond: real text."
-    return intervals(drawn, axis=axis) + f"<p class='small dim'>{key}</p>"
+    key = say("Dot: synthetic text, with its range. Grey diamond: real text.")
+    return intervals(drawn, axis=axis) + _dim(key)
 
 
-def _c2st(finding: Finding, say: Tag) -> str:
-    title = "Can a machine tell them apart?"
+def _dim(text: str) -> str:
+    return f"<p class='small dim'>{text}</p>"
+
+
+def _c2st(finding: Finding, words: Tag) -> str:
+    title = say("Can a machine tell them apart?")
     d = finding.details
     if "scores" not in d:
-        return card(title, say(finding))
+        return card(title, words(finding))
     scores = d["scores"]
-    shares = {"real": scores["training"], "synthetic": scores["synthetic"]}
+    shares = {say(k): scores[n] for k, n in SIDES}
+    how = say(
+        "How synthetic each text looks to the classifier, 0 to 1. The two shapes should lie on "
+        "each other."
+    )
     plots = (
         f'<div class="grid"><div>{histogram(scores["edges"], shares)}'
-        f"{html.legend('real', 'synthetic')}<p class='small dim'>How synthetic each text looks to "
-        "the classifier, 0 to 1. The two shapes should lie on each other.</p></div><div>"
+        f"{html.legend(*shares)}{_dim(how)}</div><div>"
     )
     steps = len(d["roc"]) - 1
     plots += lines(
         [i / steps for i in range(steps + 1)],
-        {"classifier": d["roc"]},
-        across="real texts wrongly called synthetic",
-        up="synthetic texts found out",
+        {say("classifier"): d["roc"]},
+        across=say("real texts wrongly called synthetic"),
+        up=say("synthetic texts found out"),
         diagonal=True,
     )
-    plots += (
-        "<p class='small dim'>The curve should lie on the dashed line: guessing.</p></div></div>"
-    )
-    return card(title, plots, say(finding), _telltales(d["telltales"]), wide=True)
+    plots += _dim(say("The curve should lie on the dashed line: guessing.")) + "</div></div>"
+    return card(title, plots, words(finding), _telltales(d["telltales"]), wide=True)
 
 
 def _telltales(told: Json) -> str:
     if not told:
         return ""
-    head = (
-        "<p class='small'>What gives them away, the surest first: share of texts that hold it.</p>"
-    )
+    head = say("What gives them away, the surest first: share of texts that hold it.")
     sides = []
     for title, more in (("Too often in synthetic text", True), ("Too seldom", False)):
         own = [t for t in told if (t["synthetic"] > t["training"]) == more][:10]
         if own:
-            shares = {
-                "real": [t["training"] for t in own],
-                "synthetic": [t["synthetic"] for t in own],
-            }
+            shares = {say(k): [t[n] for t in own] for k, n in SIDES}
             plot = bars([t["text"] for t in own], shares)
-            sides.append(f"<div><h3>{title}</h3>{plot}</div>")
-    return f'{head}<div class="grid">{"".join(sides)}</div>{html.legend("real", "synthetic")}'
+            sides.append(f"<div><h3>{say(title)}</h3>{plot}</div>")
+    key = html.legend(*(say(k) for k, _ in SIDES))
+    return f'<p class="small">{head}</p><div class="grid">{"".join(sides)}</div>{key}'
 
 
-def _style(findings: list[Finding], say: Tag) -> list[str]:
+def _style(findings: list[Finding], words: Tag) -> list[str]:
     if not findings:
         return []
     ranked = sorted(findings, key=lambda f: (-ORDER.index(f.verdict), -f.value))[:14]
-    labels = [f.columns[0] for f in ranked]
-    series = {"synthetic": [f.details["synthetic"] for f in ranked]}
-    if "training" in ranked[0].details:
-        series = {"real": [f.details["training"] for f in ranked], **series}
+    labels = [say(f.columns[0]) for f in ranked]
+    series = {say(k): [f.details[n] for f in ranked] for k, n in SIDES if n in ranked[0].details}
     key = html.legend(*series) if len(series) > 1 else ""
-    rest = f" {len(findings) - 14} more are in the table below." if len(findings) > 14 else ""
-    note = f"<p class='small dim'>Share of texts, the most different first.{rest}</p>"
-    worst = [f"<b>{short(f.columns[0], 60)}</b>{say(f)}" for f in ranked[:2]]
-    return [card("How people write: register and noise", bars(labels, series), key, note, *worst)]
+    note = say("Share of texts, the most different first.")
+    if len(findings) > 14:
+        note += " " + say("{count} more are in the table below.").format(count=len(findings) - 14)
+    worst = [
+        f"<p class='small'><b>{short(say(f.columns[0]), 60)}</b></p>{words(f)}" for f in ranked[:2]
+    ]
+    title = say("How people write: register and noise")
+    return [card(title, bars(labels, series), key, _dim(note), *worst)]
 
 
-def _useful(findings: list[Finding], say: Tag) -> list[str]:
+def _useful(findings: list[Finding], words: Tag) -> list[str]:
     out = []
     for f in _named(findings, "text_label_gap"):
         plot = ""
@@ -145,20 +153,21 @@ def _useful(findings: list[Finding], say: Tag) -> list[str]:
             low, high = f.details["interval"]
             real = f.details["real"]
             rows = [
-                ("trained on real", real, real, real, None, "info"),
-                ("trained on synthetic", low, f.details["synthetic"], high, None, f.verdict),
+                (say("trained on real"), real, real, real, None, "info"),
+                (say("trained on synthetic"), low, f.details["synthetic"], high, None, f.verdict),
             ]
-            plot = intervals(rows) + "<p class='small dim'>AUC; 1 is perfect, 0.5 guessing.</p>"
-        out.append(card("Labels: trained on synthetic, tested on real", plot, say(f)))
+            plot = intervals(rows) + _dim(say("AUC; 1 is perfect, 0.5 guessing."))
+        out.append(card(say("Labels: trained on synthetic, tested on real"), plot, words(f)))
     for f in _named(findings, "text_label_consistency"):
-        out.append(card("Labels most at odds with their text", say(f), _odds(f.details)))
+        out.append(card(say("Labels most at odds with their text"), words(f), _odds(f.details)))
     for f in _named(findings, "text_rewards"):
         d, plot = f.details, ""
         if d:
-            series = {k: d[k] for k in ("before", "after") if k in d}
-            key = html.legend(*(f"{k} curation" for k in series))
+            times = {"before": "before curation", "after": "after curation"}
+            series = {say(name): d[k] for k, name in times.items() if k in d}
+            key = html.legend(*series)
             plot = histogram(d["edges"], series) + key
-        out.append(card("Rewards before and after curation", plot, say(f)))
+        out.append(card(say("Rewards before and after curation"), plot, words(f)))
     for f in _named(findings, "text_examples"):
         out += _reading(f)
     return out
@@ -166,8 +175,11 @@ def _useful(findings: list[Finding], say: Tag) -> list[str]:
 
 def _odds(details: Mapping[str, Json]) -> str:
     rows = [
-        f"<p class='small'><b>{short(r['label'], 40)}</b>, or rather "
-        f"<b>{short(r['guess'], 40)}</b>? {short(r['text'], 220)}</p>"
+        "<p class='small'>"
+        + say("{label}, or rather {guess}?").format(
+            label=f"<b>{short(r['label'], 40)}</b>", guess=f"<b>{short(r['guess'], 40)}</b>"
+        )
+        + f" {short(r['text'], 220)}</p>"
         for r in details.get("at_odds", [])
     ]
     return "".join(rows)
@@ -186,12 +198,14 @@ def _reading(finding: Finding) -> list[str]:
     stages = finding.details.get("stages") or []
     if stages:
         total = max(sum(s["rows"] for s in stages), 1)
-        plot = bars([s["stage"] for s in stages], {"rejects": [s["rows"] / total for s in stages]})
-        note = f"<p class='small dim'>Share of {total:,} rejected rows, by the stage.</p>"
-        out.append(card("Why rows were rejected", plot, note))
+        plot = bars(
+            [s["stage"] for s in stages], {say("rejects"): [s["rows"] / total for s in stages]}
+        )
+        note = say("Share of {total} rejected rows, by the stage.").format(total=f"{total:,}")
+        out.append(card(say("Why rows were rejected"), plot, _dim(note)))
     for group, rows in finding.details["groups"].items():
         if rows:
-            out.append(card(titles.get(group, group), *(_row(r) for r in rows), wide=True))
+            out.append(card(say(titles.get(group, group)), *(_row(r) for r in rows), wide=True))
     return out
 
 
@@ -203,12 +217,12 @@ def _row(row: Mapping[str, Json]) -> str:
         if k not in ("text", "cut")
     )
     text = esc(row["text"]) + (" […]" if row.get("cut") else "")
-    text = text or "<i>(empty)</i>"
+    text = text or f"<i>({say('empty')})</i>"
     above = f"<div class='small dim'>{facts}</div>" if facts else ""
     return f'<div class="text">{above}<div class="quote">{text}</div></div>'
 
 
-def _private(findings: list[Finding], say: Tag) -> list[str]:
+def _private(findings: list[Finding], words: Tag) -> list[str]:
     out = []
     for name, title, other in (
         ("text_exact_copies", "Copies of real texts", "real"),
@@ -219,39 +233,44 @@ def _private(findings: list[Finding], say: Tag) -> list[str]:
             pairs = [
                 f"<div class='text'><div class='quote'>{short(e['synthetic'], 200)}</div>"
                 + (
-                    f"<div class='small dim'>{other}: {short(e[other], 200)}</div>"
+                    f"<div class='small dim'>{say(other)}: {short(e[other], 200)}</div>"
                     if e[other] != e["synthetic"]
                     else ""
                 )
                 + "</div>"
                 for e in f.details.get("examples", [])[:3]
             ]
-            out.append(card(title, _against(f), say(f), *pairs))
+            out.append(card(say(title), _against(f), words(f), *pairs))
     for f in _named(findings, "text_copied_spans"):
         spans = [
             f"<div class='text'><div class='quote'>{short(e['span'], 200)}</div>"
-            f"<div class='small dim'>{e['characters']:,} characters, {percent(e['share'])} of the "
-            "text</div></div>"
+            + _dim(
+                say("{characters} characters, {share} of the text").format(
+                    characters=f"{e['characters']:,}", share=percent(e["share"])
+                )
+            )
+            + "</div>"
             for e in f.details.get("examples", [])[:3]
         ]
-        out.append(card("Passages copied from real text", _against(f), say(f), *spans))
-    return out + _personal(findings, say)
+        out.append(card(say("Passages copied from real text"), _against(f), words(f), *spans))
+    return out + _personal(findings, words)
 
 
-def _personal(findings: list[Finding], say: Tag) -> list[str]:
+def _personal(findings: list[Finding], words: Tag) -> list[str]:
     found = sorted(_named(findings, "text_personal"), key=lambda f: -ORDER.index(f.verdict))
     if not found:
         return []
-    plot = _dots([(f.columns[0], f) for f in found if f.value or f.reference], percent)
+    kinds = {f.columns[0]: say(f.columns[0].replace("_", " ")) for f in found}
+    plot = _dots([(kinds[f.columns[0]], f) for f in found if f.value or f.reference], percent)
     seen = [
-        f"<div class='text'><div class='small dim'>{esc(f.columns[0])}</div>"
+        f"<div class='text'><div class='small dim'>{esc(kinds[f.columns[0]])}</div>"
         f"<div class='quote'>{short(t, 160)}</div></div>"
         for f in found
         for t in f.details.get("texts", [])[:1]
     ]
-    note = "<p class='small dim'>Digits and mailboxes are blotted out.</p>" if seen else ""
-    again = [say(f) for f in _named(findings, "text_personal_survives")]
-    return [card("Personal data", plot, say(found[0]), *again, *seen[:3], note)]
+    note = _dim(say("Digits and mailboxes are blotted out.")) if seen else ""
+    again = [words(f) for f in _named(findings, "text_personal_survives")]
+    return [card(say("Personal data"), plot, words(found[0]), *again, *seen[:3], note)]
 
 
 def _against(finding: Finding) -> str:
@@ -259,32 +278,32 @@ def _against(finding: Finding) -> str:
     if not finding.count or not (finding.value or finding.reference):
         return ""
     if finding.reference is None:
-        return bars(["synthetic texts"], {"share": [finding.value]})
+        return bars([say("synthetic texts")], {say("share"): [finding.value]})
     shares = [finding.reference, finding.value]
-    return bars(["real texts", "synthetic texts"], {"share": shares})
+    return bars([say("real texts"), say("synthetic texts")], {say("share"): shares})
 
 
-def _covered(findings: list[Finding], say: Tag) -> list[str]:
+def _covered(findings: list[Finding], words: Tag) -> list[str]:
     out = []
     for f in _named(findings, "text_clusters"):
         plot, key = "", ""
         rows = f.details.get("clusters", [])[:24]
         if rows:
-            labels = [r["words"] or f"group {r['cluster']}" for r in rows]
-            series = {
-                "real": [r["training"] for r in rows],
-                "synthetic": [r["synthetic"] for r in rows],
-            }
-            plot, key = bars(labels, series), html.legend("real", "synthetic")
-            key += (
-                "<p class='small dim'>Groups of alike real texts, the largest first, by the words "
-                "that set them apart: the share of texts nearest to each.</p>"
+            labels = [r["words"] or say("group {number}").format(number=r["cluster"]) for r in rows]
+            series = {say(k): [r[n] for r in rows] for k, n in SIDES}
+            plot, key = bars(labels, series), html.legend(*series)
+            key += _dim(
+                say(
+                    "Groups of alike real texts, the largest first, by the words that set them "
+                    "apart: the share of texts nearest to each."
+                )
             )
-        out.append(card("Kinds of real text that are reached", plot, key, say(f)))
+        out.append(card(say("Kinds of real text that are reached"), plot, key, words(f)))
     for f in _named(findings, "text_quota"):
         d = f.details
-        plot = bars(d["labels"][:20], {"asked": d["asked"][:20], "got": d["got"][:20]})
-        out.append(card(f"Quota of {f.columns[0]}", plot, html.legend("asked", "got"), say(f)))
+        series = {say(k): d[k][:20] for k in ("asked", "got")}
+        title = say("Quota of {column}").replace("{column}", f.columns[0])
+        out.append(card(title, bars(d["labels"][:20], series), html.legend(*series), words(f)))
     return out
 
 
@@ -298,40 +317,42 @@ MEASURED = {
 }
 
 
-def _varied(findings: list[Finding], say: Tag) -> list[str]:
+def _varied(findings: list[Finding], words: Tag) -> list[str]:
     rows = [f for f in findings if f.name in MEASURED]
     judged = [f for f in rows if f.count]
     out = []
     if judged:
-        head = ["", "synthetic", "real", ""]
+        head = ["", say("synthetic"), say("real"), ""]
         cells = [
-            [esc(MEASURED[f.name]), number(f.value), number(f.reference), say(f)] for f in rows
+            [esc(say(MEASURED[f.name])), number(f.value), number(f.reference), words(f)]
+            for f in rows
         ]
-        note = (
-            "<p class='small dim'>Each is made on groups of as many texts of both kinds. A high "
-            "self-BLEU or compression means that texts repeat each other.</p>"
+        note = _dim(
+            say(
+                "Each is made on groups of as many texts of both kinds. A high self-BLEU or "
+                "compression means that texts repeat each other."
+            )
         )
         table = html.table(head, cells, numeric=(1, 2))
-        out.append(card("Variety", table, note, wide=True))
+        out.append(card(say("Variety"), table, note, wide=True))
     elif rows:
-        out.append(card("Variety", say(rows[0])))
+        out.append(card(say("Variety"), words(rows[0])))
     doubled = _named(findings, "text_exact_duplicates", "text_near_duplicates")
     if doubled:
         names = {"text_exact_duplicates": "word for word", "text_near_duplicates": "nearly"}
+        variants = say("{count} times, with variants")
         again = [
-            f"<div class='text'><div class='small dim'>{e['count']:,} times, with variants</div>"
+            f"<div class='text'><div class='small dim'>{variants.format(count=e['count'])}</div>"
             f"<div class='quote'>{short(e['text'], 160)}</div></div>"
             for e in doubled[-1].details["examples"][:3]
         ]
-        plot = _dots([(names[f.name], f) for f in doubled if f.value or f.reference], percent)
-        out.append(card("Texts that come again", plot, *(say(f) for f in doubled), *again))
+        plot = _dots([(say(names[f.name]), f) for f in doubled if f.value or f.reference], percent)
+        out.append(card(say("Texts that come again"), plot, *(words(f) for f in doubled), *again))
     for f in _named(findings, "text_openings"):
         rows_ = f.details.get("openings", [])
         plot = ""
         if rows_:
-            series = {"synthetic": [r["synthetic"] for r in rows_]}
-            if rows_[0]["training"] is not None:
-                series = {"real": [r["training"] for r in rows_], **series}
+            series = {say(k): [r[n] for r in rows_] for k, n in SIDES if rows_[0][n] is not None}
             plot = bars([r["text"] for r in rows_], series) + html.legend(*series)
-        out.append(card("The commonest openings", plot, say(f)))
+        out.append(card(say("The commonest openings"), plot, words(f)))
     return out
