@@ -78,7 +78,8 @@ def verify_text(
     `synthetic`, `real`, `before` (the rows before curation), `rejects` (what curation dropped,
     with `reason`) and `contamination` (texts of benchmarks): a Source, a path or a frame each.
     `holdout`: real texts that no prompt showed; without it `real` is cut in two. `column`: the text
-    column, or several that are joined; None takes the longest text, lists of turns joined.
+    column, or several that are joined; None takes what a person
+    would read (`geurim.formats.text_columns`), lists of turns joined.
     `label`: the column that a classifier would predict. `quotas`: column -> value -> share (or
     count) asked for. `score`: the column of rewards, guessed by its name if None. `embedder`: texts
     -> (N, D) vectors for the classifier, the Vendi score and the clusters, not hashed n-grams.
@@ -187,7 +188,7 @@ def _said(name: str, corpus: Corpus, own: list[str], columns: list[str]) -> list
         out.append(f"The text of the {name} rows is {' and '.join(map(repr, own))}.")
     if corpus.total > len(corpus):
         out.append(f"{len(corpus):,} of {corpus.total:,} {name} rows were drawn by lot.")
-    cut = sum(len(t) > LONG for t in corpus.texts.raw)
+    cut = int((corpus.texts.sizes > LONG).sum())
     if cut:
         out.append(
             f"{cut:,} {name} texts are longer than {LONG:,} characters; the rest was not read."

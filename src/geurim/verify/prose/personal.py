@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pyarrow as pa
-
 from geurim.contract import Finding, Verdict
 from geurim.curate.personal import personal_data
 from geurim.html import percent
@@ -37,7 +35,7 @@ def personal(p: Prose) -> list[Finding]:
 def flagged(texts: Texts) -> dict[str, list[int]]:
     """The numbers of the texts that hold personal data, by kind."""
     found: dict[str, list[int]] = {}
-    for place, kinds in personal_data(pa.array(texts.raw, pa.string())).items():
+    for place, kinds in personal_data(texts.values).items():
         for kind in kinds:
             found.setdefault(kind, []).append(place)
     return found
@@ -105,9 +103,11 @@ def _survivors(p: Prose, made: dict[str, list[int]], real: list[dict[str, list[i
         reference=0.0,
         count=len(own),
         verdict=verdict,
-        text=f"{len(again):,} of {len(own):,} mail addresses and long numbers in "
-        f"the synthetic texts stand in one half of the real texts too, of {len(known):,} that do; "
-        "what both halves have is public.",
+        text=f"{len(again):,} of {len(own):,} mail addresses and long numbers in the synthetic "
+        f"texts are among the {len(known):,} of the real ones; what both halves of these "
+        "have is public."
+        if own
+        else "The synthetic texts hold no mail address and no long number.",
         columns=(p.column,),
     )
 
