@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "verify"))
 
+from _even import bare, planted  # noqa: E402
 from breaking import DEFECTS, STRENGTHS, put, spoiled, telling_group  # noqa: E402
 
 from geurim.columns import to_axis  # noqa: E402
@@ -107,14 +108,19 @@ def tasks(names: list[str], honest: int) -> list[tuple[str, str, int]]:
     return out + [(t, d.name, s) for s in (1, 0) for t in names for d in DEFECTS]
 
 
-def case(table: pa.Table, target: str, what: str, strength: int, rows: int) -> dict[str, pa.Table]:
-    """The tables of one task; the same in every run."""
+def case(
+    table: pa.Table, target: str, what: str, strength: int, rows: int, everything: bool = False
+) -> dict[str, pa.Table]:
+    """The tables of one task, the same in every run; `everything`: with what any defect needs."""
     place = [d.name for d in DEFECTS].index(what) if what != "honest" else len(DEFECTS)
     rng = np.random.default_rng([29, place, strength])
     parts = cut(table, rows, rng)
+    if everything:
+        parts = planted(parts, rng)
     if what == "honest":
         return {**parts, "synthetic": parts["honest"]}
-    return spoiled(DEFECTS[place], strength, parts, target, rng)
+    defect = bare(DEFECTS[place]) if everything else DEFECTS[place]
+    return spoiled(defect, strength, parts, target, rng)
 
 
 def run(

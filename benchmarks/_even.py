@@ -1,0 +1,146 @@
+"""Geurim and its peers on the same spoiled rows, by one rule for all.
+
+Peers give scores and no verdict. So a tool's figures of a few honest sets of rows make a range for
+each figure, and a defect is caught where a figure leaves its range by more than it ever did among
+the honest sets. Geurim is counted by this rule as well, beside its own verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from breaking import DEFECTS, STRONG, Defect, telling_group
+
+from geurim.verify import MEASURES, verify
+
+HERE = Path(__file__).resolve().parent
+Figures = Mapping[str, float]
+Parts = dict[str, pa.Table]
+
+LEAST = 0.5  # of its length is any range widened on both sides
+FLOOR = 1e-3  # the least length of a range: some figures of honest rows never change
+
+
+def beyond(value: float, seen: Sequence[float]) -> float:
+    """How far `value` is outside of the range of those seen, in lengths of that range."""
+    low, high = min(seen), max(seen)
+    return max(low - value, value - high, 0.0) / max(high - low, FLOOR)
+
+
+def furthest(figures: Figures, honest: Sequence[Figures]) -> tuple[float, str]:
+    """The figure that lies furthest outside; of those that all the honest rows have."""
+    names = set(figures).intersection(*honest)
+    return max(((beyond(figures[n], [h[n] for h in honest]), n) for n in names), default=(0.0, ""))
+
+
+def margin(honest: Sequence[Figures]) -> float:
+    """The furthest that one of the honest sets is outside of the ranges of the others."""
+    others = [[o for o in honest if o is not h] for h in honest]
+    return max(LEAST, *(furthest(h, o)[0] for h, o in zip(honest, others, strict=True)))
+
+
+def planted(parts: Parts, rng: np.random.Generator) -> Parts:
+    """With all that any defect needs."""
+    for plant in dict.fromkeys(d.plant for d in DEFECTS if d.plant):
+        parts = {k: plant(t, rng) for k, t in parts.items()}
+    return parts
+
+
+def bare(defect: Defect) -> Defect:
+    """The defect without its planting, which `planted` has done."""
+    return Defect(name=defect.name, what=defect.what, amounts=defect.amounts, spoil=defect.spoil)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """Where the files are kept, and the Python of each peer."""
+
+    work: Path
+    pythons: Mapping[str, str]
+    target: str
+    without: Sequence[str]
+
+    def store(self, name: str, parts: Parts) -> Path:
+        folder = self.work / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in ("training", "holdout", "synthetic"):
+            if not (folder / f"{part}.parquet").exists():
+                pq.write_table(parts[part], folder / f"{part}.parquet")
+        return folder
+
+    def figures(self, tool: str, folders: Sequence[Path]) -> list[dict[str, object]]:
+        """{"figures", "seconds"} of a tool for each folder, or {"error"}; kept there."""
+        missing = [f for f in folders if not (f / f"{tool}.json").exists()]
+        if tool == "geurim":
+            for folder in missing:
+                (folder / "geurim.json").write_text(json.dumps(self._ours(folder)))
+        elif missing:
+            argv = [self.pythons[tool], HERE / "_figures.py", tool, *missing]
+            subprocess.run([str(a) for a in argv], check=True)
+        return [json.loads((f / f"{tool}.json").read_text()) for f in folders]
+
+    def _ours(self, folder: Path) -> dict[str, object]:
+        parts = {n: pq.read_table(folder / f"{n}.parquet") for n in ("training", "holdout")}
+        started = time.process_time()
+        report = verify(
+            pq.read_table(folder / "synthetic.parquet"),
+            parts["training"],
+            holdout=parts["holdout"],
+            target=self.target,
+            sensitive=[telling_group(parts["training"], self.target)],
+            checks=[m.name for m in MEASURES if m.name not in self.without],
+        )
+        seconds = round(time.process_time() - started, 1)
+        figures: dict[str, float] = {}
+        for f in report.findings:
+            if np.isfinite(f.value):
+                figures[f"{f.name} {', '.join(f.columns)}".strip()] = f.value
+        blamed = sorted({f.name for f in report.findings if f.verdict in ("warn", "fail")})
+        return {"figures": figures, "seconds": seconds, "blamed": blamed}
+
+
+Make = Callable[[str, int, bool], Parts]
+"""(defect or "honest", strength or number, with everything planted) -> its parts."""
+
+
+def run(make: Make, honest: int, tools: Tools) -> dict[str, dict[str, object]]:
+    """All tools on honest rows, plain and with everything planted, and on every strong defect."""
+    sides = {"": False, "+": True}
+    calm = {
+        side: [tools.store(f"honest {i}{side}", make("honest", i, all_of)) for i in range(honest)]
+        for side, all_of in sides.items()
+    }
+    spoiled = [tools.store(d.name, make(d.name, STRONG, bool(d.plant))) for d in DEFECTS]
+    out = {}
+    for tool in ("geurim", *tools.pythons):
+        ranges = {side: tools.figures(tool, folders) for side, folders in calm.items()}
+        out[tool] = judged(ranges, tools.figures(tool, spoiled))
+    return out
+
+
+def judged(
+    honest: Mapping[str, Sequence[dict[str, Any]]], spoiled: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """One tool: its margins, its seconds, and of each defect whether it is caught and by what."""
+    ranges = {side: [h["figures"] for h in found] for side, found in honest.items()}
+    room = {side: margin(r) for side, r in ranges.items()}
+    spent = [e["seconds"] for e in [*honest[""], *honest["+"], *spoiled] if "seconds" in e]
+    defects = {}
+    for defect, found in zip(DEFECTS, spoiled, strict=True):
+        side = "+" if defect.plant else ""
+        if "error" in found:
+            defects[defect.name] = found
+            continue
+        far, name = furthest(found["figures"], ranges[side])
+        caught = {"caught": far > room[side], "figure": name, "beyond": round(far, 2)}
+        defects[defect.name] = caught | {"blamed": found.get("blamed")}
+    return {"margin": room, "seconds": round(float(np.mean(spent)), 1), "defects": defects}
