@@ -48,15 +48,29 @@ def margin(honest: Sequence[Figures]) -> float:
     return max(LEAST, *(furthest(h, o)[0] for h, o in zip(honest, others, strict=True)))
 
 
-def planted(parts: Parts, rng: np.random.Generator) -> Parts:
-    """With all that any defect needs."""
-    for plant in dict.fromkeys(d.plant for d in DEFECTS if d.plant):
+PLANTS = list(dict.fromkeys(d.plant for d in DEFECTS if d.plant))
+SIDES = (0, 1, 2)
+"""Plain rows; rows with every second of what defects need planted; rows with the others."""
+
+PLAIN = ("age", "workclass", "fnlwgt", "education", "sex", "capital_gain", "hours_per_week")
+PLAIN += ("native_country", "income")
+BESIDE = ("age", "sex", "income")  # what is planted
+
+
+def side_of(defect: Defect) -> int:
+    return 1 + PLANTS.index(defect.plant) % 2 if defect.plant else 0
+
+
+def narrowed(parts: Parts, side: int, rng: np.random.Generator) -> Parts:
+    """Few of Adult's columns, and what is planted on that side: peers' time grows with columns."""
+    parts = {k: t.select(list(BESIDE if side else PLAIN)) for k, t in parts.items()}
+    for plant in PLANTS[side - 1 :: 2] if side else ():
         parts = {k: plant(t, rng) for k, t in parts.items()}
     return parts
 
 
 def bare(defect: Defect) -> Defect:
-    """The defect without its planting, which `planted` has done."""
+    """The defect without its planting, which `narrowed` has done."""
     return Defect(name=defect.name, what=defect.what, amounts=defect.amounts, spoil=defect.spoil)
 
 
@@ -108,18 +122,17 @@ class Tools:
         return {"figures": figures, "seconds": seconds, "blamed": blamed}
 
 
-Make = Callable[[str, int, bool], Parts]
-"""(defect or "honest", strength or number, with everything planted) -> its parts."""
+Make = Callable[[str, int, int], Parts]
+"""(defect or "honest", strength or number, side) -> its parts."""
 
 
-def run(make: Make, honest: int, tools: Tools) -> dict[str, dict[str, object]]:
-    """All tools on honest rows, plain and with everything planted, and on every strong defect."""
-    sides = {"": False, "+": True}
+def compare(make: Make, honest: int, tools: Tools) -> dict[str, dict[str, object]]:
+    """All tools on honest rows of each side, and on every strong defect."""
     calm = {
-        side: [tools.store(f"honest {i}{side}", make("honest", i, all_of)) for i in range(honest)]
-        for side, all_of in sides.items()
+        side: [tools.store(f"honest {i} {side}", make("honest", i, side)) for i in range(honest)]
+        for side in SIDES
     }
-    spoiled = [tools.store(d.name, make(d.name, STRONG, bool(d.plant))) for d in DEFECTS]
+    spoiled = [tools.store(d.name, make(d.name, STRONG, side_of(d))) for d in DEFECTS]
     out = {}
     for tool in ("geurim", *tools.pythons):
         ranges = {side: tools.figures(tool, folders) for side, folders in calm.items()}
@@ -128,19 +141,25 @@ def run(make: Make, honest: int, tools: Tools) -> dict[str, dict[str, object]]:
 
 
 def judged(
-    honest: Mapping[str, Sequence[dict[str, Any]]], spoiled: Sequence[dict[str, Any]]
+    honest: Mapping[int, Sequence[dict[str, Any]]], spoiled: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """One tool: its margins, its seconds, and of each defect whether it is caught and by what."""
     ranges = {side: [h["figures"] for h in found] for side, found in honest.items()}
     room = {side: margin(r) for side, r in ranges.items()}
-    spent = [e["seconds"] for e in [*honest[""], *honest["+"], *spoiled] if "seconds" in e]
+    every = [*spoiled, *(e for found in honest.values() for e in found)]
+    spent = [e["seconds"] for e in every if "seconds" in e]
     defects = {}
     for defect, found in zip(DEFECTS, spoiled, strict=True):
-        side = "+" if defect.plant else ""
+        side = side_of(defect)
         if "error" in found:
             defects[defect.name] = found
             continue
         far, name = furthest(found["figures"], ranges[side])
         caught = {"caught": far > room[side], "figure": name, "beyond": round(far, 2)}
         defects[defect.name] = caught | {"blamed": found.get("blamed")}
-    return {"margin": room, "seconds": round(float(np.mean(spent)), 1), "defects": defects}
+    return {
+        "margin": {side: round(m, 2) for side, m in room.items()},
+        "figures": {side: len(set(r[0]).intersection(*r)) for side, r in ranges.items()},
+        "seconds": round(float(np.mean(spent)), 1),
+        "defects": defects,
+    }
