@@ -42,10 +42,10 @@ def furthest(figures: Figures, honest: Sequence[Figures]) -> tuple[float, str]:
     return max(((beyond(figures[n], [h[n] for h in honest]), n) for n in names), default=(0.0, ""))
 
 
-def margin(honest: Sequence[Figures]) -> float:
-    """The furthest that one of the honest sets is outside of the ranges of the others."""
+def apart(honest: Sequence[Figures]) -> list[float]:
+    """How far each honest set is outside of the ranges of the others."""
     others = [[o for o in honest if o is not h] for h in honest]
-    return max(LEAST, *(furthest(h, o)[0] for h, o in zip(honest, others, strict=True)))
+    return [furthest(h, o)[0] for h, o in zip(honest, others, strict=True)]
 
 
 PLANTS = list(dict.fromkeys(d.plant for d in DEFECTS if d.plant))
@@ -145,7 +145,8 @@ def judged(
 ) -> dict[str, Any]:
     """One tool: its margins, its seconds, and of each defect whether it is caught and by what."""
     ranges = {side: [h["figures"] for h in found] for side, found in honest.items()}
-    room = {side: margin(r) for side, r in ranges.items()}
+    calm = {side: apart(r) for side, r in ranges.items()}
+    room = {side: max(LEAST, *far) for side, far in calm.items()}
     every = [*spoiled, *(e for found in honest.values() for e in found)]
     spent = [e["seconds"] for e in every if "seconds" in e]
     defects = {}
@@ -160,6 +161,7 @@ def judged(
     return {
         "margin": {side: round(m, 2) for side, m in room.items()},
         "figures": {side: len(set(r[0]).intersection(*r)) for side, r in ranges.items()},
+        "calm": [round(f, 2) for far in calm.values() for f in far],
         "seconds": round(float(np.mean(spent)), 1),
         "defects": defects,
     }
