@@ -2,13 +2,16 @@
 
     python benchmarks/defects.py --data PATH [--tables adult,flights,bank] [--rows 5000]
         [--honest 40] [--without c2st,tstr,models]
+        [--sdmetrics PYTHON] [--mostlyai PYTHON] [--anonymeter PYTHON]
 
 Each table is cut by lot into training rows, a holdout and honest rows that stand for the output of
 a perfect generator; a defect (tests/verify/breaking.py, the list that the tests use too) spoils the
 honest rows. It counts as caught where the default report has a finding of verdict "warn" or "fail".
 A false alarm is such a finding on honest rows, drawn anew each time. Results are kept in
 DEFECTS.json as they come, so that a run that was cut short goes on where it was; `--again` begins
-anew. `--without` leaves out checks, to save time.
+anew. `--without` leaves out checks, to save time. Series and databases are spoiled and judged
+likewise (_joined.py). The peers, each by the Python of its own environment, see Adult's strong
+defects (_even.py); `--work` keeps their figures.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +33,10 @@ import pyarrow.parquet as pq
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "verify"))
 
-from breaking import DEFECTS, STRENGTHS, put, spoiled, telling_group  # noqa: E402
+from _defects_page import write  # noqa: E402
+from _even import Tools, bare, compare, narrowed  # noqa: E402
+from _joined import run as joined  # noqa: E402
+from breaking import DEFECTS, put, spoiled, telling_group  # noqa: E402
 
 from geurim.columns import to_axis  # noqa: E402
 from geurim.contract import Finding  # noqa: E402
@@ -37,6 +44,8 @@ from geurim.verify import MEASURES, verify  # noqa: E402
 
 KEPT = HERE / "DEFECTS.json"
 PARTS = ("training", "holdout", "honest")
+PEERS = ("sdmetrics", "mostlyai", "anonymeter")
+PEER_ROWS, PEER_HONEST = 2_000, 5  # they take some 10 CPU s for each set of rows
 
 
 def adult(data: Path) -> tuple[pa.Table, str]:
@@ -107,14 +116,19 @@ def tasks(names: list[str], honest: int) -> list[tuple[str, str, int]]:
     return out + [(t, d.name, s) for s in (1, 0) for t in names for d in DEFECTS]
 
 
-def case(table: pa.Table, target: str, what: str, strength: int, rows: int) -> dict[str, pa.Table]:
-    """The tables of one task; the same in every run."""
+def case(
+    table: pa.Table, target: str, what: str, strength: int, rows: int, side: int | None = None
+) -> dict[str, pa.Table]:
+    """The tables of one task, the same in every run; `side`: as narrow as peers get them."""
     place = [d.name for d in DEFECTS].index(what) if what != "honest" else len(DEFECTS)
     rng = np.random.default_rng([29, place, strength])
     parts = cut(table, rows, rng)
+    if side is not None:
+        parts = narrowed(parts, side, rng)
     if what == "honest":
         return {**parts, "synthetic": parts["honest"]}
-    return spoiled(DEFECTS[place], strength, parts, target, rng)
+    defect = DEFECTS[place] if side is None else bare(DEFECTS[place])
+    return spoiled(defect, strength, parts, target, rng)
 
 
 def run(
@@ -123,8 +137,9 @@ def run(
     rows: int,
     honest: int,
     without: list[str],
-    kept: dict[str, object],
-) -> None:
+    kept: dict[str, Any],
+) -> Iterator[str]:
+    """Every task that is not kept; yields each as it is done."""
     loaded = {n: TABLES[n](data) for n in names}
     for name, what, strength in tasks(names, honest):
         key = f"{name}/{what}/{strength}"
@@ -135,100 +150,53 @@ def run(
         found = blamed(case(table, target, what, strength, rows), target, without)
         seconds = round(time.process_time() - started, 1)
         kept[key] = {"found": found, "seconds": seconds, "rows": rows, "without": without}
-        KEPT.write_text(json.dumps(kept, indent=0, ensure_ascii=False))
-        print(key, seconds, found[:3], flush=True)
+        yield f"{key} {seconds} {found[:3]}"
 
 
-def write(kept: dict[str, dict[str, object]]) -> str:
-    """DEFECTS.md."""
-    names = [n for n in TABLES if any(k.startswith(f"{n}/") for k in kept)]
-    lines = ["# What verify catches", "", _head(kept, names), "", *_totals(kept, names), ""]
-    lines += [
-        "## By defect",
-        "",
-        "The verdict at each strength, weak / medium / strong: **f**ail, ",
-    ]
-    lines[-1] += "**w**arn, – not caught, blank not run. Then the findings at the strong level."
-    lines += ["", "| defect | unit | amounts | " + " | ".join(names) + " | found by |"]
-    lines += ["| --- | --- | --- |" + " --- |" * (len(names) + 1)]
-    for d in DEFECTS:
-        cells = [" ".join(_mark(kept.get(f"{n}/{d.name}/{s}")) for s in range(3)) for n in names]
-        by: Counter[str] = Counter()
-        for n in names:
-            found = kept.get(f"{n}/{d.name}/2", {}).get("found", [])
-            by.update({f[1] for f in found})  # type: ignore[attr-defined]
-        told = ", ".join(f"`{name}`" for name, _ in by.most_common(4)) or "nothing"
-        amounts = " / ".join(f"{a:g}" for a in d.amounts)
-        lines.append(f"| {d.name} | {d.what} | {amounts} | {' | '.join(cells)} | {told} |")
-    return "\n".join([*lines, "", *_alarms(kept, names), ""])
+def peers(data: Path, work: Path, pythons: dict[str, str], without: list[str]) -> dict[str, Any]:
+    """Adult's strong defects, by all tools."""
+    table, target = adult(data)
+    tools = Tools(work=work, pythons=pythons, target=target, without=without)
 
+    def make(what: str, number: int, side: int) -> dict[str, pa.Table]:
+        return case(table, target, what, number, PEER_ROWS, side)
 
-def _head(kept: dict[str, dict[str, object]], names: list[str]) -> str:
-    rows = {int(str(v["rows"])) for v in kept.values()}
-    seconds = float(np.mean([float(str(v["seconds"])) for v in kept.values()]))
-    left = sorted({n for v in kept.values() for n in v["without"]})  # type: ignore[attr-defined]
-    told = f" To save time, left out were {', '.join(left)}." if left else ""
-    return (
-        f"Made by `python benchmarks/defects.py --data PATH` on {', '.join(names)}: "
-        f"{' or '.join(f'{r:,}' for r in sorted(rows))} rows each of training, holdout and "
-        f"synthetic rows; a report took {seconds:.1f} CPU s on average. Caught: the default report "
-        "warns or fails; the group that tells most about the target is named as sensitive. "
-        "Honest rows are real rows that stand for a perfect generator's." + told
-    )
-
-
-def _mark(entry: dict[str, object] | None) -> str:
-    if entry is None:
-        return " "
-    verdicts = [f[0] for f in entry["found"]]  # type: ignore[attr-defined]
-    return "f" if "fail" in verdicts else "w" if verdicts else "–"
-
-
-def _totals(kept: dict[str, dict[str, object]], names: list[str]) -> list[str]:
-    lines = ["| | " + " | ".join(names) + " | all |", "| --- |" + " ---: |" * (len(names) + 1)]
-    for s in (2, 1, 0):
-        cells, caught, run = [], 0, 0
-        for n in names:
-            done = [kept[k] for d in DEFECTS if (k := f"{n}/{d.name}/{s}") in kept]
-            hits = sum(bool(e["found"]) for e in done)
-            cells.append(f"{hits} of {len(done)}")
-            caught, run = caught + hits, run + len(done)
-        share = f"{caught / run:.0%}" if run else ""
-        lines.append(f"| caught, {STRENGTHS[s]} | {' | '.join(cells)} | {share} |")
-    cells, wrong, total = [], 0, 0
-    for n in names:
-        done = [v for k, v in kept.items() if k.startswith(f"{n}/honest/")]
-        hits = sum(bool(e["found"]) for e in done)
-        cells.append(f"{hits} of {len(done)}")
-        wrong, total = wrong + hits, total + len(done)
-    share = f"{wrong / total:.1%}" if total else ""
-    return [*lines, f"| honest rows blamed | {' | '.join(cells)} | {share} |"]
-
-
-def _alarms(kept: dict[str, dict[str, object]], names: list[str]) -> list[str]:
-    told = [
-        f"- {k}: " + "; ".join(f"{f[0]} `{f[1]}` {f[2]}" for f in v["found"])  # type: ignore[attr-defined]
-        for k, v in kept.items()
-        if "/honest/" in k and v["found"]
-    ]
-    return ["## False alarms", "", *(told or ["None."])]
+    return {"rows": PEER_ROWS, "honest": PEER_HONEST, "tools": compare(make, PEER_HONEST, tools)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--tables", default=",".join(TABLES))
+    parser.add_argument("--tables", default=",".join(TABLES), help="'' for none")
     parser.add_argument("--rows", type=int, default=5_000)
     parser.add_argument("--honest", type=int, default=40)
     parser.add_argument("--without", default="")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "geurim-defects")
+    for peer in PEERS:
+        parser.add_argument(f"--{peer}", metavar="PYTHON")
     asked = parser.parse_args()
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() and not asked.again else {}
+    kept: dict[str, Any] = {"tables": {}, "joined": {}, "peers": {}}
+    if KEPT.exists() and not asked.again:
+        kept |= json.loads(KEPT.read_text())
+    without = [n for n in asked.without.split(",") if n]
     try:
-        without = [n for n in asked.without.split(",") if n]
-        run(asked.data, asked.tables.split(","), asked.rows, asked.honest, without, kept)
+        names = [n for n in asked.tables.split(",") if n]
+        for told in run(asked.data, names, asked.rows, asked.honest, without, kept["tables"]):
+            keep(kept, told)
+        for told in joined(asked.data, asked.honest, kept["joined"]):
+            keep(kept, told)
+        pythons = {p: getattr(asked, p) for p in PEERS if getattr(asked, p)}
+        if pythons:
+            kept["peers"] = peers(asked.data, asked.work, pythons, without)
+            keep(kept, "peers")
     finally:
         (HERE / "DEFECTS.md").write_text(write(kept))
+
+
+def keep(kept: dict[str, Any], told: str) -> None:
+    KEPT.write_text(json.dumps(kept, indent=0, ensure_ascii=False))
+    print(told, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """RESULTS.md from the figures that tables.py keeps: one table of systems for each data set."""
 
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -215,6 +216,37 @@ def growth(row: Mapping[str, Any]) -> list[str]:
     return ["## Ten times the rows", "", text, ""]
 
 
+TOOLS = {
+    "geurim": "Geurim",
+    "sdmetrics": "SDMetrics 0.32.0",
+    "mostlyai": "mostlyai-qa 1.10.11",
+    "anonymeter": "Anonymeter 1.1.0 (privacy alone)",
+}
+
+
+def caught(path: Path) -> list[str]:
+    """How many defects each tool finds, from what defects.py keeps."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not kept.get("peers"):
+        return []
+    tools, out = kept["peers"]["tools"], ["## What verification catches", ""]
+    out += [line(["", "caught"]), line(["---"] * 2)]
+    for tool, found in tools.items():
+        each = found["defects"].values()
+        if tool == "geurim":
+            own = sum(bool(e["blamed"]) for e in each)
+            out.append(line(["Geurim, by its own verdict", f"{own} of {len(each)}"]))
+        hits = sum(bool(e.get("caught")) for e in each)
+        out.append(line([f"{TOOLS[tool]}, by the rule", f"{hits} of {len(each)}"]))
+    text = (
+        f"Of {len(found['defects'])} defects of Adult at the strong level, in "
+        f"{kept['peers']['rows']:,} rows. The rule, the same for all: a figure further outside its "
+        f"range over {kept['peers']['honest']} honest sets of rows than any honest set's. "
+        "[DEFECTS.md](DEFECTS.md) tells by which figure, and more tables, series and databases."
+    )
+    return [*out, "", text, ""]
+
+
 def versions(results: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
     seen: dict[str, set[str]] = {}
     for rows in results.values():
@@ -241,5 +273,6 @@ def write_results(
         if table in results:
             out += section(table, results[table])
     out += growth(results.get("adult", {}).get("geurim", {}))
+    out += caught(path.with_name("DEFECTS.json"))
     out += [NOTES, *versions(results)]
     path.write_text("\n".join(out).rstrip() + "\n", encoding="utf-8")

@@ -319,5 +319,7 @@ FINDINGS: Mapping[str, str] = {
     "sequence_season_hour": "하루 주기의 차이",
     "sequence_season_weekday": "한 주 주기의 차이",
     "sequence_season_month": "한 해 주기의 차이",
+    "sequence_memory": "사건의 순서가 알려 주는 것 가운데 잃은 비율",
+    "related_siblings": "같은 부모 행을 둔 행끼리의 닮음 가운데 잃은 비율",
 }
 """What each finding's value is, for the page's sentence on it."""

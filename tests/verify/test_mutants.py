@@ -184,8 +184,9 @@ def test_every_measure_fails_on_rows_broken_on_purpose(name, column, how, rows):
 
 def test_every_measure_has_a_mutant():
     # text: tests/verify/prose; series: test_verify_sequences.py; canaries: test_canaries.py
+    # related: test_related.py
     # collapse: test_collapse.py; review: test_review.py; defects: test_defects.py
-    elsewhere = ("text_", "sequence_", "collapse_", "review_", "canaries")
+    elsewhere = ("text_", "sequence_", "related_", "collapse_", "review_", "canaries")
     tables = {n for n in TOLERANCES if not n.startswith(elsewhere)} - FAIR
     others = {v[1] for v in FOUND_BY.values() if v} - FAIR
     here = {"missing_pattern", "date_month", "date_gap", "model_choice", "names_survive"} | {

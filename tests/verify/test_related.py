@@ -58,6 +58,7 @@ def test_another_sample_of_the_same_shop_passes() -> None:
         ("dangling", "dangling_references"),
         ("counts", "children_a_parent"),
         ("links", "related_columns"),
+        ("links", "related_siblings"),
         ("repeated", "repeated_keys"),
     ],
 )

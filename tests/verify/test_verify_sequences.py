@@ -162,3 +162,19 @@ def test_one_series_is_judged_by_stretches() -> None:
     assert "stretches" in good.notes[0]
     with pytest.raises(DataError, match="other columns"):
         verify_sequences(as_source(table.rename_columns(["at", "z"])), as_source(table), time="at")
+
+
+def patients(seed: int, units: int = 30) -> pa.Table:
+    """Few units of many events, each with a pace of its own."""
+    rng = np.random.default_rng(seed)
+    pace = np.repeat(rng.lognormal(2, 1.5, units), 60)
+    when = np.cumsum(rng.exponential(pace).reshape(units, 60), 1).ravel()
+    return pa.table(
+        {"who": np.repeat(np.arange(units), 60), "when": when, "x": rng.random(60 * units)}
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_few_series_each_of_its_own_pace_are_not_blamed_for_their_gaps(seed: int) -> None:
+    found = check(patients(100 + seed), patients(200 + seed)).find("sequence_gap")
+    assert found.verdict in ("pass", "info"), found

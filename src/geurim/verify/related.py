@@ -1,9 +1,9 @@
 """Do the tables of a database still belong together? Keys, counts of children, links of columns.
 
-Three measures for each foreign key: the share of references to nothing, how far the distribution
-of children a parent is from the real one, and how far what columns of parent and child say about
-each other is from what they said. They judge what joins tables; each table by itself is judged by
-`geurim.verify`.
+Four measures for each foreign key: the share of references to nothing, how far the distribution
+of children a parent is from the real one, how far what columns of parent and child say about each
+other is from what they said, and whether children of one parent are still alike. They judge what
+joins tables; each table by itself is judged by `geurim.verify`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from geurim.relations.fit import references
 from geurim.relations.keys import Database, ForeignKey
 from geurim.relations.rows import DANGLING, settle, taken
 from geurim.verify.report import Report
+from geurim.verify.siblings import siblings
 from geurim.verify.verdict import judge, not_judged
 
 PAIRS = 10  # the strongest real links of a key that are compared
 _LOOKED_AT = 50_000
 _WORDS = 200  # a column of more words than this says nothing by its codes
 _FEW = 20  # with fewer parents nothing is judged
+_MANY = 1_000  # children of one parent, of which it no longer matters that they are whole
 
 
 def verify_database(synthetic: Database, real: Database, *, progress: Progress = quiet) -> Report:
@@ -44,7 +46,8 @@ def verify_database(synthetic: Database, real: Database, *, progress: Progress =
     before = references(real, there)
     after = references(_with_keys_of(synthetic, real), made)
     findings: list[Finding] = []
-    tests = 2 * max(len(before), 1)
+    tests = 3 * max(len(before), 1)
+    speaking = {t: _speaking(real, t, there) for t in there}
     for (table, key), index in before.items():
         if not len(index) or not there[key.table].num_rows:
             continue
@@ -59,9 +62,10 @@ def verify_database(synthetic: Database, real: Database, *, progress: Progress =
                 key,
                 (there, index),
                 (made, new),
-                (_speaking(real, key.table, there), _speaking(real, table, there)),
+                (speaking[key.table], speaking[table]),
                 tests,
             ),
+            siblings(table, key, (there, index), (made, new), speaking[table], tests),
         ]
     unique = [
         unique_rows(t, s, made[t]) for t in there for s in real.of(t).sets if made[t].num_rows
@@ -139,33 +143,52 @@ def children(
         return not_judged(
             "faithful", name, f"Too few rows of {key.table} to compare the rows of {table} of each."
         )
-    ratio = after.mean() / max(before.mean(), 1e-9)
-    kept = len(after) == len(before) and abs(ratio - 1) > 0.1
-    if kept:
-        # A parent kept as it is has more children in a larger database: the shape is compared.
-        before, after = before / max(before.mean(), 1e-9), after / max(after.mean(), 1e-9)
-    points = np.union1d(before, after)
-    gap = np.abs(
-        np.searchsorted(np.sort(before), points, "right") / len(before)
-        - np.searchsorted(np.sort(after), points, "right") / len(after)
-    ).max()
+    gap = _gap(before, after)
+    if len(after) == len(before) and abs(after.mean() / max(before.mean(), 1e-9) - 1) > 0.1:
+        # Parents kept as they are have more children in a larger database, or fewer in a smaller:
+        # each so many times as many, or each child by lot. Either is honest.
+        gap = min(gap, _gap(before / before.mean(), after / max(after.mean(), 1e-9)))
+        gap = min(gap, _gap_by_lot(before, after))
     half = float(np.sqrt(1 / len(before) + 1 / len(after)))
-    low, high = max(0.0, float(gap) - half), min(1.0, float(gap) + half)
-    verdict = "info" if kept else judge("column_ks", float(gap), low, high, tests=tests)
+    low, high = max(0.0, gap - half), min(1.0, gap + half)
     return Finding(
         question="faithful",
         name=name,
-        value=float(gap),
+        value=gap,
         low=low,
         high=high,
         reference=0.0,
         count=len(after),
-        verdict=verdict,
+        verdict=judge("column_ks", gap, low, high, tests=tests),
         text=f"How many rows of {table} a row of {key.table} has is off by {gap:.1%} of the "
         f"parents (on average {after.mean():.2f}, really {before.mean():.2f}).",
         columns=key.columns,
         details={"table": table, "parent": key.table},
     )
+
+
+def _gap(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest gap between two distribution functions."""
+    points = np.union1d(one, other)
+    f, g = (np.searchsorted(np.sort(v), points, "right") / len(v) for v in (one, other))
+    return float(np.abs(f - g).max())
+
+
+def _gap_by_lot(one: np.ndarray, other: np.ndarray) -> float:
+    """The same, had each child of the side with more been kept by lot until both had as many."""
+    few, many = sorted((one, other), key=lambda v: float(v.mean()))
+    if many.max() > _MANY:
+        return 1.0
+    size = np.bincount(many) / len(many)
+    rate = float(few.mean() / many.mean())
+    kept = np.arange(len(size))
+    fact = np.cumsum(np.log(np.maximum(kept, 1)))  # log n!
+    n, k = kept[:, None], kept[None, :]
+    below = np.where(k <= n, fact[n] - fact[k] - fact[np.maximum(n - k, 0)], -np.inf)
+    chance = np.exp(below + k * np.log(max(rate, 1e-12)) + (n - k) * np.log1p(-rate))
+    by_lot = np.cumsum(size @ np.where(k <= n, chance, 0.0))
+    seen = np.cumsum(np.bincount(few, minlength=len(size))[: len(size)]) / len(few)
+    return float(np.abs(by_lot - seen).max())
 
 
 Side = tuple[Mapping[str, pa.Table], np.ndarray]

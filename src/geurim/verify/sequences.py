@@ -7,6 +7,7 @@ again (Efron 1979). A single long series is cut into stretches that stand for un
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,25 @@ import pyarrow as pa
 from geurim.columns import is_number, is_ordered, to_axis, to_codes
 from geurim.contract import Event, Finding, Progress, Source, quiet
 from geurim.errors import DataError
-from geurim.sequences.layout import Series, read_series
+from geurim.sequences.layout import Layout, Series, read_series
+from geurim.verify import series as of
+from geurim.verify.memory import memory
 from geurim.verify.report import Report
-from geurim.verify.series import CATEGORIES, MEASURES, Compared, Observed
+from geurim.verify.series import CATEGORIES, Compared, Observed
+from geurim.verify.spacing import gaps, lengths
+
+MEASURES: dict[str, Callable[[Compared], list[Finding]]] = {
+    "lengths": lengths,
+    "gaps": gaps,
+    "autocorrelation": of.autocorrelation,
+    "transitions": of.transitions,
+    "cross": of.cross,
+    "trend": of.trend,
+    "seasons": of.seasons,
+    "season_of_values": of.season_of_values,
+    "memory": memory,
+}
+"""The public list of measures of series; they share a random stream: new ones go to the end."""
 
 _EVENTS = 200_000  # events compared of each, whole units by lot
 _STRETCHES = 40  # that a single long series is cut into
@@ -44,13 +61,9 @@ def verify_sequences(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
     made, known = as_source(synthetic), as_source(real)
     held = None if holdout is None else as_source(holdout)
-    training = read_series(known, entity, time)
-    layout = training.layout
-
-    def like(source: Source) -> Series:
-        return read_series(source, layout.entity, layout.time, layout.static)
-
-    compared = _compare(training, like(held) if held else None, like(made), rng)
+    sources = [known, made] if held is None else [known, made, held]
+    training, drawn, *others = _alike(sources, entity, time)
+    compared = _compare(training, others[0] if others else None, drawn, rng)
     findings: list[Finding] = []
     for done, (name, measure) in enumerate(MEASURES.items()):
         progress(Event(step="verify", done=done, total=len(MEASURES), unit="checks", note=name))
@@ -78,6 +91,24 @@ def verify_sequences(
         target=None,
         seed=seed,
     )
+
+
+def _alike(sources: Sequence[Source], entity: str | None, time: str | None) -> list[Series]:
+    """Each read by the layout of the first; a column is the entity's where none lets it change.
+
+    What never changed within a real entity may change within a synthetic one: that is compared,
+    and no error.
+    """
+    first = read_series(sources[0], entity, time)
+    entity, time, static = first.layout.entity, first.layout.time, first.layout.static
+    if any(Layout.of(s.schema) for s in sources):
+        return [first, *(read_series(s, entity, time, static) for s in sources[1:])]
+    read = [first, *(read_series(s, entity, time) for s in sources[1:])]
+    common = tuple(n for n in static if all(n in r.layout.static for r in read))
+    return [
+        r if r.layout.static == common else read_series(s, entity, time, common)
+        for s, r in zip(sources, read, strict=True)
+    ]
 
 
 def _compare(

@@ -1,4 +1,4 @@
-"""What is measured of series: distributions, correlations and tables of counts, by whole units."""
+"""What is measured of series: correlations and tables of counts, by whole units."""
 
 from __future__ import annotations
 
@@ -54,56 +54,6 @@ class Compared:
     rng: np.random.Generator
 
 
-# ---- distributions: of lengths and of gaps
-
-
-def lengths(c: Compared) -> list[Finding]:
-    """How many events a unit has: Kolmogorov-Smirnov distance."""
-    if c.single:
-        return [not_judged("faithful", "sequence_length", "There is one series.")]
-
-    def of(o: Observed) -> np.ndarray:
-        return np.diff(o.starts).astype(np.float64)
-
-    return [_distance(c, "sequence_length", of, "number of events in a series")]
-
-
-def gaps(c: Compared) -> list[Finding]:
-    """How long it takes from one event to the next: Kolmogorov-Smirnov distance."""
-    if c.training.time is None:
-        return []
-
-    def of(o: Observed) -> np.ndarray:
-        gap = np.empty(0) if o.time is None else between(o.time, o.starts)
-        return np.asarray(gap[~np.isnan(gap)])
-
-    if not len(of(c.training)) or not len(of(c.synthetic)):
-        return [not_judged("faithful", "sequence_gap", "No series has a second event.")]
-    return [_distance(c, "sequence_gap", of, "time between events")]
-
-
-def _distance(c: Compared, name: str, of: Callable[[Observed], np.ndarray], what: str) -> Finding:
-    training, synthetic = of(c.training), of(c.synthetic)
-    holdout = np.empty(0) if c.holdout is None else of(c.holdout)
-    value, error = stats.ks(training, synthetic)
-    chance = stats.ks_by_chance(len(training), len(synthetic))
-    reference = None if not len(holdout) else stats.ks(training, holdout)[0]
-    low, high = max(value - stats.Z * error, 0.0), min(value + stats.Z * error, 1.0)
-    medians = (float(np.median(synthetic)), float(np.median(training)))
-    return Finding(
-        question="faithful",
-        name=name,
-        value=value,
-        low=low,
-        high=high,
-        reference=reference,
-        count=min(len(training), len(synthetic)),
-        verdict=judge(name, value - chance, low - chance, high - chance),
-        text=f"The {what} differs by {value:.3f} at most between the two distributions "
-        f"(medians {medians[0]:.4g} synthetic, {medians[1]:.4g} real).",
-    )
-
-
 # ---- statistics of units that are compared by their difference
 
 
@@ -112,7 +62,7 @@ def autocorrelation(c: Compared) -> list[Finding]:
 
     def of(o: Observed, name: str) -> tuple[np.ndarray, np.ndarray]:
         x = o.numbers[name]
-        return _products(o, _ranked(c, name, x), 1)
+        return _products(o, ranked(c, name, x), 1)
 
     return [
         _gap(c, "sequence_autocorrelation", of, n, "correlation with the event before")
@@ -130,8 +80,8 @@ def cross(c: Compared) -> list[Finding]:
             def of(
                 o: Observed, name: str, one: str = one, other: str = other
             ) -> tuple[np.ndarray, np.ndarray]:
-                first = between(_ranked(c, one, o.numbers[one]), o.starts)
-                second = between(_ranked(c, other, o.numbers[other]), o.starts)
+                first = between(ranked(c, one, o.numbers[one]), o.starts)
+                second = between(ranked(c, other, o.numbers[other]), o.starts)
                 return _moments(o, first, second)
 
             what = "correlation of the changes"
@@ -139,7 +89,7 @@ def cross(c: Compared) -> list[Finding]:
     return found
 
 
-def _ranked(c: Compared, name: str, x: np.ndarray) -> np.ndarray:
+def ranked(c: Compared, name: str, x: np.ndarray) -> np.ndarray:
     """Values as their rank among the training values (N,) in [0, 1]: no outlier decides."""
     known = np.sort(c.training.numbers[name])
     known = known[~np.isnan(known)]
@@ -257,7 +207,7 @@ def trend(c: Compared) -> list[Finding]:
     for name in c.training.numbers:
 
         def of(o: Observed, name: str) -> tuple[np.ndarray, np.ndarray]:
-            x = _ranked(c, name, o.numbers[name])
+            x = ranked(c, name, o.numbers[name])
             return _moments(o, _tenth(c, o), x)
 
         what = "correlation with the place in time"
@@ -276,7 +226,7 @@ def season_of_values(c: Compared) -> list[Finding]:
             at = calendar(c.training.time)[part].astype(np.int64)
             if len(np.unique(at)) < 2:
                 continue
-            x = _ranked(c, name, c.training.numbers[name])
+            x = ranked(c, name, c.training.numbers[name])
             seen = ~np.isnan(x)
             mean = np.bincount(at[seen], x[seen], 31) / np.maximum(
                 np.bincount(at[seen], minlength=31), 1
@@ -287,7 +237,7 @@ def season_of_values(c: Compared) -> list[Finding]:
             ) -> tuple[np.ndarray, np.ndarray]:
                 assert o.time is not None
                 expected = mean[calendar(o.time)[part].astype(np.int64)]
-                return _moments(o, expected, _ranked(c, name, o.numbers[name]))
+                return _moments(o, expected, ranked(c, name, o.numbers[name]))
 
             what = f"correlation with the real mean of each {part}"
             found.append(_gap(c, f"sequence_season_{part}", of, name, what))
@@ -349,16 +299,3 @@ def _variation(
         f"(chance alone gives about {chance:.1%}).",
         columns=columns,
     )
-
-
-MEASURES: dict[str, Callable[[Compared], list[Finding]]] = {
-    "lengths": lengths,
-    "gaps": gaps,
-    "autocorrelation": autocorrelation,
-    "transitions": transitions,
-    "cross": cross,
-    "trend": trend,
-    "seasons": seasons,
-    "season_of_values": season_of_values,
-}
-"""The public list of measures of series."""

@@ -100,6 +100,8 @@ TOLERANCES: Mapping[str, tuple[float, float]] = {
     "sequence_season_hour": (0.10, 0.30),
     "sequence_season_weekday": (0.10, 0.30),
     "sequence_season_month": (0.10, 0.30),
+    "sequence_memory": (0.20, 0.50),
+    "related_siblings": (0.20, 0.50),
     "text_c2st_auc": (0.10, 0.30),
     "text_length": (0.05, 0.15),
     "text_word_divergence": (0.03, 0.10),
