@@ -42,7 +42,7 @@ tables:
     states:
       first: {{well: 0.9, '{HOSTILE}': 0.1}}
       well: {{lasts: {{draw: exponential, mean: 4 / person.risk, in: years}}, next: '{HOSTILE}'}}
-      '{HOSTILE}': {{lasts: {{draw: exponential, mean: 6, in: weeks}}, next: {{well: 0.75, dead: 0.25}}}}
+      '{HOSTILE}': {{lasts: {{draw: exponential, mean: 6, in: weeks}}, next: {{well: 3, dead: 1}}}}
       dead: {{}}
   visits:
     of: people
