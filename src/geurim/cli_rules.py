@@ -118,7 +118,7 @@ _FEW = 20
 
 @rules.command()
 @click.argument("world")
-@click.option("-o", "--output", metavar="FILE", help="An .svg or .mmd file.  [default: Mermaid]")
+@click.option("-o", "--output", metavar="FILE", help="An .svg or .md file.  [default: Mermaid]")
 @overwrite_option
 @common
 @click.pass_obj
@@ -130,17 +130,18 @@ def draw(run: Run, world: str, output: str | None, overwrite: bool) -> None:
       geurim rules draw finance                      # Mermaid, which many editors show
       geurim rules draw mine.yaml -o mine.svg
     """
-    from geurim.generators.rules.diagram import mermaid, svg
+    from geurim.generators.rules.diagram import mermaid
+    from geurim.generators.rules.picture import svg
     from geurim.write import claim
 
     plan = load_world(world, ()).plan
     if output is None:
-        run.say(mermaid(plan))
+        run.say(mermaid(plan).rstrip("\n"))
         return
-    forms = {".svg": svg, ".mmd": mermaid}
+    forms = {".svg": svg, ".md": mermaid}
     form = forms.get(Path(output).suffix)
     if form is None:
-        raise SettingError(f"{output!r} was given. Give a name that ends in .svg or .mmd.")
+        raise SettingError(f"{output!r} was given. Give a name that ends in .svg or .md.")
     check_free([output], overwrite)
     with claim(Path(output), overwrite=overwrite) as temporary:
         temporary.write_text(form(plan), encoding="utf-8")

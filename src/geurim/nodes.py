@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Node:
             raise self.error(f"{key!r} is missing. Add it.")
         return found
 
-    def mapping(self, known: Sequence[str] | None = None) -> Mapping[str, Json]:
+    def mapping(self, known: Collection[str] | None = None) -> Mapping[str, Json]:
         """The value as a mapping; with `known`, other keys are an error that names near ones."""
         if not isinstance(self.value, Mapping):
             raise self.error(f"{shown(self.value)} was given. Give keys with values.")

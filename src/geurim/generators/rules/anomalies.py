@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from geurim.generators.rules.columns import read_kind
 from geurim.generators.rules.formulas import Formula, Value, needs, numbers
 from geurim.generators.rules.kinds import Kind, decoded
+from geurim.generators.rules.options import ANOMALY
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
@@ -43,7 +44,7 @@ class Anomaly:
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Anomaly:
-        node.mapping(["name", "share", "where", "set", "label", "about"])
+        node.mapping(ANOMALY)
         where, label = node.get("where"), node.get("label")
         return cls(
             node.need("name").text(),

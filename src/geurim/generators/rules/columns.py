@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from geurim.generators.rules.kinds import (
     decoded,
 )
 from geurim.generators.rules.linked import Before, InTime, Over, Running, Same, Sibling, Smooth
+from geurim.generators.rules.options import WRITING
 from geurim.generators.rules.providers import Person, Provided
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
@@ -67,9 +69,6 @@ KINDS: dict[str, type[Kind]] = {
     "queue": Begins,
 }
 """Key in a world -> kind of column."""
-
-WRITING = ("about", "hide", "unit", "noise", "missing", "digits")
-"""What any column may say beside its kind."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ def _noise(node: Node, names: Names) -> Draw:
     return Draw("normal", (("mean", 0.0), ("deviation", names.number(node, 0))))
 
 
-def read_kind(node: Node, names: Scope, others: tuple[str, ...] = ()) -> Kind:
+def read_kind(node: Node, names: Scope, others: Collection[str] = ()) -> Kind:
     """How the values at a node come about; `others` are keys that are read elsewhere."""
     value = node.value
     if isinstance(value, str):
@@ -155,7 +154,8 @@ def read_kind(node: Node, names: Scope, others: tuple[str, ...] = ()) -> Kind:
         return Constant.of(node)
     if not isinstance(value, dict):
         raise node.error(f"{shown(value)} was given. Give a formula, or one of: {_all()}.")
-    found = [k for k in node.mapping() if k in KINDS]
+    said = [k for k in node.mapping() if k in KINDS]
+    found = [k for k in said if not any(k in KINDS[other].options for other in said)]
     if len(found) != 1:
         what = "no kind" if not found else f"several kinds ({', '.join(found)})"
         near = _near(node, others) if not found else ""
@@ -168,7 +168,7 @@ def read_kind(node: Node, names: Scope, others: tuple[str, ...] = ()) -> Kind:
     return made.read(plain, names)
 
 
-def _near(node: Node, others: tuple[str, ...]) -> str:
+def _near(node: Node, others: Collection[str]) -> str:
     said = [k for k in node.mapping() if k not in others]
     near = [n for k in said for n in difflib.get_close_matches(k, KINDS, 1)]
     return f"Did you mean {near[0]!r}? " if near else ""

@@ -14,6 +14,7 @@ import numpy as np
 
 from geurim.generators.rules.distributions import DISTRIBUTIONS, drawn, problems
 from geurim.generators.rules.formulas import Formula, Names, Value, numbers
+from geurim.generators.rules.options import Option, Options
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
@@ -29,7 +30,12 @@ SECONDS = {
 }
 """Seconds in a unit of time; months and years are average ones."""
 
-OPTIONS = ("low", "high", "round", "in")
+OPTIONS: Options = {
+    "low": Option("number", "The least value: what falls below is drawn again."),
+    "high": Option("number", "The greatest value: what falls above is drawn again."),
+    "round": Option("digits", "Digits after the point; 0 makes whole numbers, -2 hundreds."),
+    "in": Option(tuple(SECONDS), "The unit of time, where it is a duration."),
+}
 """What may stand beside the parameters of a distribution."""
 
 

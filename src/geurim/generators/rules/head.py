@@ -13,12 +13,11 @@ from geurim.errors import GeurimError, MissingExtra
 from geurim.generators.rules.calendars import Intensity, intensity
 from geurim.generators.rules.clock import Clock, moment
 from geurim.generators.rules.kinds import pairs
+from geurim.generators.rules.options import PARAMETER, SCHEDULE, STEPS
 from geurim.generators.rules.problems import Problems
 from geurim.generators.rules.ways import Setting
 from geurim.nodes import Node, shown
 
-KEYS = ("world", "about", "period", "step", "locale", "calendar", "parameters", "schedules")
-_STEPS = {"millisecond": 1e-3, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 _USUAL = Clock(dt.datetime(2025, 1, 1), dt.datetime(2026, 1, 1))
 
 
@@ -73,9 +72,9 @@ def _clock(node: Node) -> Clock:
         start, end = (moment(n.value) for n in ends)
         if end <= start:
             raise period.error(f"it ends ({end}) before it starts ({start}). Turn them round.")
-    if step is not None and step.value not in _STEPS:
-        raise step.error(f"{shown(step.value)} was given. Give one of: {', '.join(_STEPS)}.")
-    return Clock(start, end, 1.0 if step is None else _STEPS[step.value])
+    if step is not None and step.value not in STEPS:
+        raise step.error(f"{shown(step.value)} was given. Give one of: {', '.join(STEPS)}.")
+    return Clock(start, end, 1.0 if step is None else STEPS[step.value])
 
 
 def _parameters(node: Node, given: Mapping[str, Json], problems: Problems) -> dict[str, Json]:
@@ -96,7 +95,7 @@ def _parameters(node: Node, given: Mapping[str, Json], problems: Problems) -> di
 def _parameter(name: str, node: Node, given: Mapping[str, Json]) -> Json:
     bare = not isinstance(node.value, Mapping)
     if not bare:
-        node.mapping(["value", "low", "high", "about", "free"])
+        node.mapping(PARAMETER)
     usual = node if bare else node.need("value")
     value = given.get(name, usual.value)
     if isinstance(value, list | dict) or value is None:
@@ -113,7 +112,7 @@ def _parameter(name: str, node: Node, given: Mapping[str, Json]) -> Json:
 
 
 def _schedule(node: Node, clock: Clock, country: str) -> Intensity:
-    node.mapping(["hours", "weekdays", "months", "monthdays", "holidays", "growth", "about"])
+    node.mapping(SCHEDULE)
     hours, growth, holidays = node.get("hours"), node.get("growth"), node.get("holidays")
     said: dict[str, Any] = {}
     for key in ("weekdays", "months"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from geurim.errors import SamplingError
 from geurim.generators.rules.formulas import Formula
 from geurim.generators.rules.kinds import Kind
+from geurim.generators.rules.options import Option, Options
 from geurim.generators.rules.rows import NONE, Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node, shown
@@ -39,6 +40,7 @@ class Key(Kind):
     after: str = ""
     type: pa.DataType = pa.int64()
     kind = "key"
+    shape = "key"
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Key:
@@ -83,7 +85,13 @@ class Reference(Kind):
     chance: Formula | float = 1.0
     type: pa.DataType = pa.int64()
     kind = "reference"
-    options = ("weight", "match", "distinct", "chance")
+    shape = "text"
+    options: ClassVar[Options] = {
+        "weight": Option("text", "A column of the other table: how often its rows are taken."),
+        "match": Option("match", "Columns of the other table, and what they have to equal."),
+        "distinct": Option("flag", "Not the same row twice for one owner."),
+        "chance": Option("number", "The share of rows that refer to any."),
+    }
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Reference:

@@ -1,8 +1,9 @@
 """The kinds of column that a row makes by itself: chosen, drawn, computed, written.
 
-Each is a class with the key that names it in a world (`kind`), what may stand beside it
-(`options`), how it is read and how it is made. Kinds that look at other rows are in `linked.py`,
-those that make names and addresses in `providers.py`; `KINDS` in `columns.py` lists all.
+Each is a class with the key that names it in a world (`kind`), what stands under it (`shape`) and
+beside it (`options`), how it is read and how it is made. Kinds that look at other rows are in
+`linked.py`, those that make names and addresses in `providers.py`; `KINDS` in `columns.py` lists
+all.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.generators.rules.distributions import chosen
+from geurim.generators.rules.distributions import DISTRIBUTIONS, chosen
 from geurim.generators.rules.draws import OPTIONS, Draw, read_draw
 from geurim.generators.rules.formulas import LINK, Formula, Names, Value, needs, numbers
+from geurim.generators.rules.options import Option, Options
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node, shown
@@ -32,7 +34,8 @@ class Kind(abc.ABC):
     """How the values of a column come about: an immutable value, read from a world."""
 
     kind: ClassVar[str]
-    options: ClassVar[tuple[str, ...]] = ()
+    shape: ClassVar[str | tuple[str, ...]]
+    options: ClassVar[Options] = {}
     type: pa.DataType
 
     @classmethod
@@ -77,6 +80,7 @@ class Constant(Kind):
     value: Any
     type: pa.DataType
     kind = "constant"
+    shape = "scalar"
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Constant:
@@ -96,6 +100,7 @@ class Computed(Kind):
 
     formula: Formula
     kind = "formula"
+    shape = "formula"
 
     @property
     def type(self) -> pa.DataType:
@@ -115,6 +120,7 @@ class Drawn(Kind):
 
     draw: Draw
     kind = "draw"
+    shape = tuple(DISTRIBUTIONS)
     options = OPTIONS  # and the parameters, which `read_draw` checks
 
     @property
@@ -136,6 +142,7 @@ class Mixed(Kind):
     weights: tuple[Value, ...]
     draws: tuple[Draw, ...]
     kind = "mixture"
+    shape = "mixture"
 
     @property
     def type(self) -> pa.DataType:
@@ -182,7 +189,10 @@ class Chosen(Kind):
     given: tuple[str, ...] = ()
     keys: tuple[tuple[str, ...], ...] = ()  # of the cases; () is `else`
     kind = "choose"
-    options = ("given",)
+    shape = "choices"
+    options: ClassVar[Options] = {
+        "given": Option("names", "The columns by whose values the cases go.")
+    }
 
     @property
     def type(self) -> pa.DataType:
@@ -273,6 +283,7 @@ class Chance(Kind):
 
     chance: Value
     kind = "chance"
+    shape = "number"
     type: pa.DataType = pa.bool_()
 
     @classmethod
@@ -290,6 +301,7 @@ class Between(Kind):
     low: Formula
     high: Formula
     kind = "between"
+    shape = "ends"
 
     @property
     def type(self) -> pa.DataType:
@@ -337,6 +349,7 @@ class Cases(Kind):
     kinds: tuple[Kind, ...]
     type: pa.DataType
     kind = "cases"
+    shape = "cases"
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Cases:
@@ -390,6 +403,7 @@ class Written(Kind):
 
     variants: tuple[tuple[str | Formula, ...], ...]
     kind = "text"
+    shape = "names"
     type: pa.DataType = pa.string()
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from geurim.generators.rules.draws import SECONDS
 from geurim.generators.rules.formulas import Formula, Value, needs, numbers
 from geurim.generators.rules.kinds import Kind, decoded
+from geurim.generators.rules.options import WHERE, Option, Options
 from geurim.generators.rules.rows import NONE, Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
@@ -29,7 +30,8 @@ class Sibling(Kind):
     nth: Value
     type: pa.DataType = pa.int64()
     kind = "sibling"
-    options = ("nth",)
+    shape = "text"
+    options: ClassVar[Options] = {"nth": Option("number", "Which of its rows, from 1.")}
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Sibling:
@@ -99,7 +101,12 @@ class InTime(Kind):
     end: str | None
     type: pa.DataType = pa.int64()
     kind = "during"
-    options = ("at", "from", "to")
+    shape = "text"
+    options: ClassVar[Options] = {
+        "at": Option("formula", "This row's time; else time."),
+        "from": Option("text", "The other table's column that says when a row begins."),
+        "to": Option("text", "The other table's column that says when a row ends."),
+    }
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> InTime:
@@ -169,6 +176,7 @@ def _axis(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return column.fill_null(0).to_numpy(zero_copy_only=False), known
 
 
+_RUNNING = ("sum", "min", "max")
 _TAKE = ("count", "sum", "mean", "min", "max", "first", "last", "any", "all")
 
 
@@ -187,7 +195,12 @@ class Over(Kind):
     where: Formula | None
     type: pa.DataType
     kind = "over"
-    options = ("take", "value", "where")
+    shape = "text"
+    options: ClassVar[Options] = {
+        "take": Option(_TAKE, "What the rows come to."),
+        "value": Option("formula", "Of what, as the other table sees it."),
+        "where": WHERE,
+    }
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Over:
@@ -267,13 +280,14 @@ class Running(Kind):
     value: Formula
     type: pa.DataType
     kind = "running"
-    options = ("value",)
+    shape = _RUNNING
+    options: ClassVar[Options] = {"value": Option("formula", "Of what.")}
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Running:
         about = node.need("running")
         take = about.text()
-        if take not in ("sum", "min", "max"):
+        if take not in _RUNNING:
             raise about.error(f"{take!r} was given. Give sum, min or max; the count is `nth`.")
         value = names.value(node.need("value"))
         kind = value.type if pa.types.is_integer(value.type) else pa.float64()
@@ -300,7 +314,8 @@ class Before(Kind):
     value: Formula
     first: Any
     kind = "before"
-    options = ("else",)
+    shape = "formula"
+    options: ClassVar[Options] = {"else": Option("scalar", "The value in the first row.")}
 
     @property
     def type(self) -> pa.DataType:
@@ -336,7 +351,12 @@ class Smooth(Kind):
     seconds: float
     type: pa.DataType = pa.float64()
     kind = "smooth"
-    options = ("deviation", "over", "in")
+    shape = "constant number"
+    options: ClassVar[Options] = {
+        "deviation": Option("number", "The standard deviation."),
+        "over": Option("formula", "The time over which it fades, for rows at uneven times."),
+        "in": Option(tuple(SECONDS), "The unit of time after which so much is left."),
+    }
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Smooth:

@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow as pa
 from geurim.errors import MissingExtra
 from geurim.generators import _people
 from geurim.generators.rules.kinds import Kind, coded, decoded
+from geurim.generators.rules.options import LOCALE, Option, Options
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
@@ -43,16 +44,20 @@ class Person(Kind):
     sex: str | None
     who: str
     kind = "person"
-    options = ("locale", "sex", "who")
+    shape = tuple(m for m in _people.MAKERS if m != "text")
+    options: ClassVar[Options] = {
+        "locale": LOCALE,
+        "sex": Option("text", "The column that says who is a man."),
+        "who": Option("text", "Whose: people of one row with other words here have names apart."),
+    }
     type: pa.DataType = pa.string()
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Person:
         about = node.need("person")
         what = about.text()
-        known = [m for m in _people.MAKERS if m != "text"]
-        if what not in known:
-            near = difflib.get_close_matches(what, known, 2) or known
+        if what not in cls.shape:
+            near = difflib.get_close_matches(what, cls.shape, 2) or cls.shape
             raise about.error(f"there is no {what!r}. Did you mean {' or '.join(map(repr, near))}?")
         sex, who = node.get("sex"), node.get("who")
         if sex is not None:
@@ -115,7 +120,11 @@ class Provided(Kind):
     locale: str
     pool: int
     kind = "faker"
-    options = ("locale", "pool")
+    shape = "text"
+    options: ClassVar[Options] = {
+        "locale": LOCALE,
+        "pool": Option("count", "How many values are drawn from."),
+    }
     type: pa.DataType = pa.string()
 
     @classmethod

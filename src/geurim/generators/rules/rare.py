@@ -21,6 +21,7 @@ from geurim.generators.rules.anomalies import read_sets
 from geurim.generators.rules.columns import Column as Stated
 from geurim.generators.rules.formulas import Formula, Value, column
 from geurim.generators.rules.kinds import Cases, Chance, Choice, Chosen, Kind, grouped
+from geurim.generators.rules.options import EDGE_CASE
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.nodes import Node
@@ -280,5 +281,5 @@ class EdgeCase:
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> EdgeCase:
-        node.mapping(["name", "set", "about"])
+        node.mapping(EDGE_CASE)
         return cls(node.need("name").text(), read_sets(node, names))

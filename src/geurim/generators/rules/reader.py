@@ -12,19 +12,16 @@ from geurim.contract import Json
 from geurim.generators.rules.anomalies import Anomaly
 from geurim.generators.rules.formulas import Names, Value, needs
 from geurim.generators.rules.growth import WAYS
-from geurim.generators.rules.head import KEYS, read_head
+from geurim.generators.rules.head import read_head
 from geurim.generators.rules.keys import Key
 from geurim.generators.rules.linked import Before, Running, Smooth
+from geurim.generators.rules.options import MORE, TABLE, WORLD
 from geurim.generators.rules.plan import KEPT, WRITTEN, Plan, Step, Table, ordered
 from geurim.generators.rules.problems import Problems
 from geurim.generators.rules.rare import EdgeCase
 from geurim.generators.rules.sense import Possible
 from geurim.generators.rules.sheet import NAME, Sheet
 from geurim.nodes import Node
-
-_TABLE = ("about", "of", "as", "hide", "rows", "table", "file", "union", "sort", "block")
-_MORE = ("columns", "constraints", "anomalies", "edge_cases")
-
 
 Change = Callable[[Mapping[str, Table]], Mapping[str, Table]]
 
@@ -42,7 +39,7 @@ def read_plan(
     """
     problems = Problems()
     with problems.noting():
-        node.mapping([*KEYS, "tables"])
+        node.mapping([*WORLD, "tables"])
     problems.tell()
     head = read_head(node, given, problems)
     sheet = Sheet(head, _outlines(node, problems), folder, problems)
@@ -74,7 +71,7 @@ def _outlines(node: Node, problems: Problems) -> dict[str, Node]:
             with problems.noting():
                 if not NAME.fullmatch(name):
                     raise at.error(f"{name!r} cannot be the name of a table: use letters and _.")
-                at.mapping([*_TABLE, *WAYS, *_MORE])
+                at.mapping([*TABLE, *WAYS, *MORE])
                 found[name] = at
         if not found and not problems.found:
             raise node.error("there is no table. Add one under 'tables'.")

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,12 +27,24 @@ from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.draws import SECONDS, Draw, read_draw
 from geurim.generators.rules.formulas import Names, Value, column
 from geurim.generators.rules.kinds import check_sum, pick
+from geurim.generators.rules.options import WINDOW, Option, Options
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.generators.rules.ways import TIME, Setting, Way, Window
 from geurim.nodes import Node, shown
 
 _MOST = 100_000  # stays of one owner: beyond that a dwell time is next to nothing
+
+
+STATE: Options = {
+    "lasts": Option("lasts", "How long: a distribution and its unit, or a hazard by age."),
+    "next": Option("next", "The state that follows, or several with their shares."),
+}
+HAZARD: Options = {
+    "hazard": Option("factors", "Rates per year, from these ages on: {0: 0.001, 50: 0.01}."),
+    "age": Option("number", "The age in years at the beginning."),
+    "times": Option("number", "What multiplies the rates."),
+}
 
 
 @dataclass(frozen=True)
@@ -85,11 +97,16 @@ class States(Way):
     states: tuple[State, ...]
     keep: tuple[str, ...]
     key = "states"
+    shape = "states"
+    options: ClassVar[Options] = {
+        **WINDOW,
+        "first": Option("next", "The state it begins in, or several with their shares."),
+        "keep": Option("names", "The states that are put out; else all."),
+    }
 
     @classmethod
     def read(cls, node: Node, names: Names, setting: Setting) -> States:
-        words = ("from", "to", "first", "keep")
-        known = [k for k in node.mapping() if k not in words]
+        known = [k for k in node.mapping() if k not in cls.options]
         if not known:
             raise node.error("there is no state. Write them: healthy: {lasts: …, next: …}.")
         inner = names.also({"state": pa.string(), "entered": TIME})
@@ -149,7 +166,7 @@ class States(Way):
 
 
 def _state(node: Node, known: list[str], names: Names) -> State:
-    said = node.mapping(["lasts", "next"])
+    said = node.mapping(STATE)
     if not said:
         return State(None)
     node.need("lasts"), node.need("next")
@@ -160,7 +177,7 @@ def _state(node: Node, known: list[str], names: Names) -> State:
 def _lasts(node: Node, names: Names) -> Draw | Hazard:
     if not isinstance(node.value, dict) or "hazard" not in node.value:
         return read_draw(node, names, time=True)
-    node.mapping(["hazard", "age", "times"])
+    node.mapping(HAZARD)
     about = node.need("hazard")
     steps: Any = about.value
     if not isinstance(steps, dict) or not steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.draws import Draw, read_draw
 from geurim.generators.rules.formulas import Formula, Value, column
 from geurim.generators.rules.kinds import Kind
+from geurim.generators.rules.options import SCHEDULED, Option, Options
 from geurim.generators.rules.queues import queue
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
@@ -38,7 +39,12 @@ class Begins(Kind):
     schedule: Intensity | None = field(repr=False)
     type: pa.DataType = field(default_factory=lambda: pa.timestamp("us"))
     kind = "queue"
-    options = ("takes", "servers", "schedule")
+    shape = "formula"
+    options: ClassVar[Options] = {
+        "takes": Option("duration", "How long the service takes."),
+        "servers": Option("number", "How many are served at once; else 1."),
+        "schedule": SCHEDULED,
+    }
 
     @classmethod
     def read(cls, node: Node, names: Scope) -> Begins:

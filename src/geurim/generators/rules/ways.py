@@ -23,6 +23,7 @@ from geurim.generators.rules.calendars import Intensity
 from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.draws import SECONDS, Draw, read_draw
 from geurim.generators.rules.formulas import Formula, Names, Value, column, needs
+from geurim.generators.rules.options import LABEL, SCHEDULED, WINDOW, Option, Options
 from geurim.generators.rules.recurring import recurring
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
@@ -30,6 +31,9 @@ from geurim.nodes import Node
 
 TIME = pa.timestamp("us")
 _MOST = 200_000_000  # rows made at once: more would not fit into memory
+_PER = tuple(unit[:-1] for unit in SECONDS)
+_EVERY = ("day", "week", "month", "year")
+_SHIFTS = ("next", "previous")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Way(abc.ABC):
     """How rows come about: an immutable value, read from a world."""
 
     key: ClassVar[str]
+    shape: ClassVar[str] = "options"  # what stands under its key: a mapping of these, or another
+    options: ClassVar[Options] = {}
 
     @property
     def columns(self) -> Mapping[str, pa.DataType]:
@@ -79,6 +85,7 @@ class Each(Way):
 
     count: Draw
     key = "each"
+    shape = "noise"
 
     @classmethod
     def read(cls, node: Node, names: Names, setting: Setting) -> Each:
@@ -156,12 +163,20 @@ class Events(Way):
     gap: Draw | None
     time: str
     key = "events"
+    options: ClassVar[Options] = {
+        "rate": Option("number", "How many on average."),
+        "per": Option(_PER, "The unit of time of the rate; else day."),
+        "schedule": SCHEDULED,
+        "bursts": Option("number", "How many more each brings on average, below 1."),
+        "fading": Option("duration", "How long after."),
+        "gap": Option("duration", "The time from one to the next."),
+        **WINDOW,
+        "as": LABEL,
+    }
 
     @classmethod
     def read(cls, node: Node, names: Names, setting: Setting) -> Events:
-        said = node.mapping(
-            ["rate", "per", "schedule", "bursts", "fading", "gap", "from", "to", "as"]
-        )
+        said = node.mapping(cls.options)
         if ("rate" in said) == ("gap" in said):
             raise node.error("give either a 'rate' or a 'gap', one of the two.")
         if ("bursts" in said) != ("fading" in said):
@@ -215,9 +230,8 @@ def _per(node: Node) -> float:
     per = node.get("per")
     if per is None:
         return SECONDS["days"]
-    if per.text() + "s" not in SECONDS:
-        known = ", ".join(k[:-1] for k in SECONDS)
-        raise per.error(f"{per.text()!r} was given. Give one of: {known}.")
+    if per.text() not in _PER:
+        raise per.error(f"{per.text()!r} was given. Give one of: {', '.join(_PER)}.")
     return SECONDS[per.text() + "s"]
 
 
@@ -236,10 +250,17 @@ class Regular(Way):
     jitter: Draw | None
     time: str
     key = "every"
+    options: ClassVar[Options] = {
+        "step": Option("number", "The time from one to the next."),
+        "in": Option(tuple(SECONDS), "Its unit."),
+        "jitter": Option("noise", "How much later each is, in the same unit."),
+        **WINDOW,
+        "as": LABEL,
+    }
 
     @classmethod
     def read(cls, node: Node, names: Names, setting: Setting) -> Regular:
-        node.mapping(["step", "in", "jitter", "from", "to", "as"])
+        node.mapping(cls.options)
         unit = node.need("in").text()
         if unit not in SECONDS:
             raise node.need("in").error(f"{unit!r} was given. Give one of: {', '.join(SECONDS)}.")
@@ -291,14 +312,23 @@ class Recurring(Way):
     chance: Value
     time: str
     key = "recurring"
+    options: ClassVar[Options] = {
+        "every": Option(_EVERY, "How often."),
+        "day": Option("number", "On which day of it; -1 is the last of a month."),
+        "month": Option("constant number", "In which month of a year."),
+        "hour": Option("constant number", "At which hour."),
+        "jitter_hours": Option("constant number", "Over how many hours after it spreads."),
+        "shift": Option(_SHIFTS, "To which working day what falls on another is moved."),
+        "chance": Option("number", "The share that is not left out."),
+        **WINDOW,
+        "as": LABEL,
+    }
 
     @classmethod
     def read(cls, node: Node, names: Names, setting: Setting) -> Recurring:
-        node.mapping(
-            ["every", "day", "month", "hour", "jitter_hours", "shift", "chance", "from", "to", "as"]
-        )
+        node.mapping(cls.options)
         every, shift = node.need("every"), node.get("shift")
-        for about, known in ((every, ("day", "week", "month", "year")), (shift, _SHIFTS)):
+        for about, known in ((every, _EVERY), (shift, _SHIFTS)):
             if about is not None and about.text() not in known:
                 raise about.error(f"{about.text()!r} was given. Give one of: {', '.join(known)}.")
         day, month, chance = node.get("day"), node.get("month"), node.get("chance")
@@ -341,6 +371,3 @@ class Recurring(Way):
         rows = owners.children(name, owner[keep], up)
         rows.columns[self.time] = self.clock.moments(time_s[keep])
         return rows
-
-
-_SHIFTS = ("next", "previous")
