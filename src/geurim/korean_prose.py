@@ -254,10 +254,13 @@ SENTENCES: Mapping[str, str] = {
     "{a} of {b} synthetic texts hold what looks like {C} data.": (
         "합성 글 {b}편 가운데 {a}편에 개인정보({C})로 보이는 것이 있습니다."
     ),
-    "{a} of {b} mail addresses and long numbers in the synthetic texts stand in one half of the "
-    "real texts too, of {c} that do; what both halves have is public.": (
-        "합성 글의 메일 주소와 긴 번호 {b}개 가운데 {a}개가 실제 글의 한쪽 반에도 있습니다(그런 "
-        "값은 {c}개). 양쪽 반에 다 있는 것은 공개된 값입니다."
+    "{a} of {b} mail addresses and long numbers in the synthetic texts are among the {c} of the "
+    "real ones; what both halves of these have is public.": (
+        "합성 글의 메일 주소와 긴 번호 {b}개 가운데 {a}개가 실제 글의 {c}개에 들어 있습니다. 실제 "
+        "글의 양쪽 반에 다 있는 것은 공개된 값입니다."
+    ),
+    "The synthetic texts hold no mail address and no long number.": (
+        "합성 글에 메일 주소도 긴 번호도 없습니다."
     ),
     "Not judged: fewer than {a} real texts to make clusters of.": (
         "판정하지 않음: 실제 글이 {a}편보다 적어 군집을 지을 수 없습니다."

@@ -394,6 +394,16 @@ _TABLES: Mapping[str, str] = {
     "This check broke down, so nothing is known: {A} Please report it.": (
         "검사가 도중에 멈추어 아무것도 알 수 없습니다: {A} 알려 주십시오."
     ),
+    "{a} of what the order of a series' events tells of this column is lost (it tells as much as a "
+    "correlation of {b}).": (
+        "시계열 안의 사건 순서가 이 열에 대해 알려 주는 것 가운데 {a}를 잃었습니다(상관 {b}만큼 "
+        "알려 줍니다)."
+    ),
+    "Rows of {a} that name the same row of {b} have lost {c} of what makes them alike in {d}, the "
+    "most of {e} columns.": (
+        "{b}의 같은 행을 가리키는 {a}의 행끼리 {d}에서 닮은 정도의 {c}를 잃었습니다. 열 {e}개 "
+        "가운데 가장 많이 잃은 열입니다."
+    ),
     "Of {a} real rows, {b} were drawn by lot.": "실제 행 {a}개에서 {b}개를 무작위로 뽑았습니다.",
     "Of {a} holdout rows, {b} were drawn by lot.": (
         "홀드아웃 행 {a}개에서 {b}개를 무작위로 뽑았습니다."

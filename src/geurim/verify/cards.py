@@ -28,7 +28,7 @@ THEMES: Mapping[str, Themes] = {
         ("How long strings are", ("string_length",)),
         ("How long series are", ("sequence_length",)),
         ("Time between events", ("sequence_gap",)),
-        ("What depends on the event before", ("sequence_autocorrelation",)),
+        ("What depends on the event before", ("sequence_autocorrelation", "sequence_memory")),
         ("Which category follows which", ("sequence_transitions",)),
         ("Numbers that change together", ("sequence_cross",)),
         ("Trends", ("sequence_trend",)),
