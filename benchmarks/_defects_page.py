@@ -21,13 +21,14 @@ TOOLS = {
 
 
 Kept = Mapping[str, Mapping[str, Any]]
-PEERS = """Adult at the strong level, {rows:,} rows each of training, holdout and synthetic rows,
-all tools alike. Peers give scores and no verdict. The rule for all, Geurim as well: **a defect is
-caught if any figure of a tool's lies outside the range that it has over {honest} honest sets of
-rows, widened on both sides by so many of its lengths (the margin, one half at least) that none of
-the honest sets is outside the ranges of the others.** Geurim's own verdict needs no honest sets, and
-blames an honest figure once in 10,000 times at most; by the rule any tool may be wrong about once
-in {honest} times, as an honest set is the furthest of them as often as any other.
+PEERS = """Adult at the strong level, {rows:,} rows each of training, holdout and synthetic
+rows, all tools alike. Peers give scores and no verdict. The rule for all, Geurim as well: **a
+defect is caught if any figure of a tool's lies outside the range that it has over {honest}
+honest sets of rows, widened on both sides by so many of its lengths (the margin, one half at
+least) that none of the honest sets is outside the ranges of the others.** Geurim's own verdict
+needs no honest sets, and blames an honest figure once in 10,000 times at most; by the rule any
+tool may be wrong about once in {honest} times, as an honest set is the furthest of them as
+often as any other.
 
 Peers' time grows with the columns, so they get nine of Adult's; what a defect needs is planted
 beside three, half of all that is planted in one table, the rest in another, so that three ranges
