@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -96,31 +97,62 @@ def texts_of(batch: pa.RecordBatch, column: str | Sequence[str] | None = None) -
             raise DataError(
                 f"There is no column {name!r}. Choose one of: {', '.join(batch.schema.names)}."
             )
-    texts = [_flat(batch, n) for n in names]
-    joined = texts[0]
-    for text in texts[1:]:
+        kind = batch.schema.field(name).type
+        if not (dialogue.is_text(kind) or dialogue.is_texts(kind) or dialogue.turn_keys(kind)):
+            raise DataError(f"Column {name!r} holds no text but {str(kind)[:80]}. Choose another.")
+    return pc.fill_null(joined(batch, names), "")
+
+
+def joined(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.StringArray:
+    """The same for any type of column, with null where all of a row's texts are missing.
+
+    Of other nested values all strings in them; of a turn only what is said; numbers as written.
+    """
+    text, *others = [_flat(batch.column(c)) for c in columns]
+    for other in others:
         # Not null_handling="skip": where all parts are missing, Arrow then leaves out the row.
-        both = pc.binary_join_element_wise(joined, text, "\n")
-        joined = pc.if_else(
-            pc.equal(text, ""), joined, pc.if_else(pc.equal(joined, ""), text, both)
-        )
-    return joined
+        both = pc.binary_join_element_wise(text, other, "\n")
+        either = pc.if_else(pc.equal(text, ""), other, pc.if_else(pc.equal(other, ""), text, both))
+        text = pc.coalesce(either, text, other)
+    return text
 
 
-def _flat(batch: pa.RecordBatch, column: str) -> pa.StringArray:
-    values, kind = batch.column(column), batch.schema.field(column).type
-    if dialogue.is_text(kind):
-        return pc.fill_null(values.cast(pa.string()), "")
-    keys = dialogue.turn_keys(kind)
-    if keys is None and not dialogue.is_texts(kind):
-        raise DataError(f"Column {column!r} holds no text but {str(kind)[:80]}. Choose another.")
+def _flat(values: pa.Array) -> pa.StringArray:
+    kind = values.type
+    if pa.types.is_string(kind):
+        return values
+    if pa.types.is_dictionary(kind):
+        return _flat(values.dictionary_decode())
+    if dialogue.turn_keys(kind) or dialogue.is_texts(kind):
+        return _lines(values)
+    if pa.types.is_nested(kind):
+        texts = [None if v is None else "\n".join(leaves(v)) for v in values.to_pylist()]
+        return pa.array(texts, pa.string())
+    return values.cast(pa.string())
+
+
+def _lines(values: pa.Array) -> pa.StringArray:
+    """What each list holds, a line each: texts, or what is said in turns."""
     lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
     inner = values.flatten()
+    keys = dialogue.turn_keys(values.type)
     if keys is not None:
-        place = [f.name for f in inner.type].index(keys[1])
-        inner = inner.flatten()[place]
-    if not dialogue.is_text(inner.type):
-        raise DataError(f"What is said in {column!r} is {str(inner.type)[:80]}, not text.")
-    said = pc.fill_null(inner.cast(pa.string()), "")
+        inner = inner.flatten()[[f.name for f in inner.type].index(keys[1])]
+    said = pc.fill_null(_flat(inner), "")
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
-    return pc.binary_join(pa.ListArray.from_arrays(offsets, said), "\n")
+    texts = pc.binary_join(pa.ListArray.from_arrays(offsets, said), "\n")
+    return pc.if_else(values.is_valid(), texts, None)
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """The strings in a nested value, in order. The role of a turn is not its text."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        spoken = {"content", "value", "text"} & value.keys()
+        for key, part in value.items():
+            if key in spoken or not spoken:
+                yield from leaves(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from leaves(part)

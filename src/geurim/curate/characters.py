@@ -7,10 +7,8 @@ changes.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +34,7 @@ class Characters:
 
     def rows(self) -> np.ndarray:
         """(C,) the number of the text that each character belongs to."""
-        return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
     def count(self, mask: np.ndarray) -> np.ndarray:
         """(N,) how many characters of each text are marked in `mask` (C,)."""
@@ -48,42 +46,6 @@ def segment_counts(mask: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     total = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
     counts: np.ndarray = total[offsets[1:]] - total[offsets[:-1]]
     return counts
-
-
-def texts_of(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.StringArray:
-    """The text of each row: the columns joined by line breaks, null where all are missing."""
-    text, *others = [_strings(batch.column(c)) for c in columns]
-    for other in others:
-        # Skipping nulls within the join would lose rows that are null throughout (Arrow 26).
-        both = pc.binary_join_element_wise(text, other, "\n")
-        text = pc.coalesce(both, text, other)
-    return text
-
-
-def _strings(values: pa.Array) -> pa.StringArray:
-    if pa.types.is_string(values.type):
-        return values
-    if pa.types.is_dictionary(values.type):
-        return _strings(values.dictionary_decode())
-    if pa.types.is_nested(values.type):
-        return pa.array(
-            [None if v is None else "\n".join(leaves(v)) for v in values.to_pylist()], pa.string()
-        )
-    return values.cast(pa.string())
-
-
-def leaves(value: Any) -> Iterator[str]:
-    """The strings in a nested value, in order. The role of a turn is not its text."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        spoken = {"content", "value", "text"} & value.keys()
-        for key, part in value.items():
-            if key in spoken or not spoken:
-                yield from leaves(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from leaves(part)
 
 
 class _Last:

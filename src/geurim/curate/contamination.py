@@ -19,9 +19,7 @@ from geurim.curate.characters import (
     Characters,
     classes,
     folded,
-    leaves,
     segment_counts,
-    texts_of,
 )
 from geurim.curate.contract import Filter, Step, reasons_at
 from geurim.curate.hashes import span_hashes, window_hashes
@@ -29,6 +27,7 @@ from geurim.curate.semantic import Embedder, unit_vectors
 from geurim.curate.shingles import by_word, word_spans
 from geurim.errors import DataError, NotFound, SettingError
 from geurim.read import as_source
+from geurim.texts import joined, leaves
 
 _BATCH = 2_048
 _LINES = {".jsonl", ".ndjson"}
@@ -127,7 +126,7 @@ class ContaminationFilter(Filter):
                 self.where.append((f"{name}, {column}", self.count))
                 for batch in source.read():
                     for start in range(0, batch.num_rows, _BATCH):
-                        yield texts_of(batch.slice(start, _BATCH), (column,))
+                        yield joined(batch.slice(start, _BATCH), (column,))
 
     def _columns(self, source: Source, name: str) -> list[str]:
         names = source.schema.names

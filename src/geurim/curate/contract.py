@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.contract import Event, Lineage, Progress, Source, quiet
-from geurim.curate.characters import texts_of
 from geurim.errors import DataError, SettingError
+from geurim.texts import joined
 
 STAGE, REASON = "stage", "reason"
 _HELD = 2_048  # rejects held in memory before they go to the file
@@ -90,7 +90,7 @@ def judged(
     """A filter's reasons for the joined `texts`, or for each of the columns where it wants them."""
     if len(columns) == 1 or not (isinstance(judge, _Stateless) and judge.step.apart):
         return judge.judge(texts, rows)
-    return pc.coalesce(*(judge.judge(texts_of(rows, (c,)), rows) for c in columns))
+    return pc.coalesce(*(judge.judge(joined(rows, (c,)), rows) for c in columns))
 
 
 class Curated:
@@ -169,7 +169,7 @@ class Curated:
         counts: dict[str, int],
         aside: _Aside,
     ) -> pa.RecordBatch:
-        texts = texts_of(batch, self._columns)
+        texts = joined(batch, self._columns)
         for stage, judge in zip(stages, filters, strict=True):
             if not batch.num_rows:
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,12 @@ from geurim.curate.shingles import Sets, Unit, shingle_sets
 from geurim.errors import SettingError
 
 _TOGETHER = 1_024  # rows compared with each other at once: bounds the pairs of one pass
+
+
+def fingerprints(texts: pa.StringArray) -> np.ndarray:
+    """(N,) a 64-bit hash of each folded text; a missing one has that of the empty one."""
+    chars = folded(texts)
+    return span_hashes(chars.points, chars.offsets[:-1], chars.offsets[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +44,7 @@ class _Exact(Filter):
         self.seen: set[int] = set()
 
     def judge(self, texts: pa.StringArray, rows: pa.RecordBatch) -> pa.StringArray:
-        chars = folded(texts)
-        hashes = span_hashes(chars.points, chars.offsets[:-1], chars.offsets[1:])
+        hashes = fingerprints(texts)
         present = texts.is_valid().to_numpy(zero_copy_only=False)
         at: list[int] = []
         seen = self.seen
@@ -96,6 +102,17 @@ class NearDuplicates(Step):
         return NearFilter(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Near:
+    """For each text the number of the kept one that it is like, or -1, and how like, both (N,).
+
+    Kept texts are counted from 0, in order.
+    """
+
+    like: np.ndarray
+    similarity: np.ndarray
+
+
 class NearFilter(Filter):
     """The kept rows' band keys and sketches."""
 
@@ -111,49 +128,83 @@ class NearFilter(Filter):
         return self.index.nbytes + self.sketches.nbytes
 
     def judge(self, texts: pa.StringArray, rows: pa.RecordBatch) -> pa.StringArray:
-        if len(texts) <= _TOGETHER:
-            return self._judge(texts)
-        parts = [self._judge(texts[i : i + _TOGETHER]) for i in range(0, len(texts), _TOGETHER)]
-        return pa.concat_arrays(parts)
-
-    def _judge(self, texts: pa.StringArray) -> pa.StringArray:
-        sets = shingle_sets(texts, self.step.unit, self.step.characters, self.step.words)
-        keys = self.signer.keys(sets)
-        found = self._against_kept(sets, keys)
-        self._against_each_other(sets, keys, found)
-        kept = np.flatnonzero((found == 0) & (sets.sizes > 0))
-        if len(kept):
-            self.index.add(keys[kept])
-            self.sketches.add(sets, kept)
-        at = np.flatnonzero(found)
+        near = self.meet(texts)
+        at = np.flatnonzero(near.like >= 0)
         limit = f"(limit {self.step.threshold:g})"
-        return reasons_at(
-            len(texts), at, [f"Similarity {b:.2f} to an earlier row {limit}." for b in found[at]]
+        said = [f"Similarity {b:.2f} to an earlier row {limit}." for b in near.similarity[at]]
+        return reasons_at(len(texts), at, said)
+
+    def meet(self, texts: pa.StringArray) -> Near:
+        """Which kept text each is like; those that are like none are kept in their turn."""
+        return self._each(texts, self._meet)
+
+    def find(self, texts: pa.StringArray) -> Near:
+        """Which kept text each is like; none of them is kept."""
+        return self._each(texts, lambda part: self._against_kept(*self._signed(part)))
+
+    def keep(self, texts: pa.StringArray) -> None:
+        """Keep all of these, those that are like each other too; a missing one has a number too."""
+        for start in range(0, len(texts), _TOGETHER):
+            sets, keys = self._signed(texts[start : start + _TOGETHER])
+            self._add(sets, keys, np.arange(len(keys)))
+
+    def _each(self, texts: pa.StringArray, work: Callable[[pa.StringArray], Near]) -> Near:
+        starts = range(0, max(len(texts), 1), _TOGETHER)
+        parts = [work(texts[start : start + _TOGETHER]) for start in starts]
+        return Near(
+            like=np.concatenate([p.like for p in parts]),
+            similarity=np.concatenate([p.similarity for p in parts]),
         )
 
-    def _against_kept(self, sets: Sets, keys: np.ndarray) -> np.ndarray:
-        """(N,) the similarity of each row to the first kept row that is near enough, else 0."""
-        found = np.zeros(len(keys))
+    def _signed(self, texts: pa.StringArray) -> tuple[Sets, np.ndarray]:
+        step = self.step
+        sets = shingle_sets(texts, step.unit, step.characters, step.words)
+        return sets, self.signer.keys(sets)
+
+    def _meet(self, texts: pa.StringArray) -> Near:
+        sets, keys = self._signed(texts)
+        near = self._against_kept(sets, keys)
+        twins = self._against_each_other(sets, keys, near)
+        kept = np.flatnonzero((near.similarity == 0) & (sets.sizes > 0))
+        numbers = np.full(len(keys), -1)
+        numbers[kept] = self.index.count + np.arange(len(kept))
+        near.like[twins >= 0] = numbers[twins[twins >= 0]]
+        self._add(sets, keys, kept)
+        return near
+
+    def _add(self, sets: Sets, keys: np.ndarray, rows: np.ndarray) -> None:
+        if len(rows):
+            self.index.add(keys[rows])
+            self.sketches.add(sets, rows)
+
+    def _against_kept(self, sets: Sets, keys: np.ndarray) -> Near:
+        """The first kept row that each row is near enough to."""
+        near = Near(like=np.full(len(keys), -1), similarity=np.zeros(len(keys)))
         query, kept = self.index.find(keys)
         if len(query):
-            near = self._sizes_allow(sets.sizes[query], self.sketches.sizes[kept])
-            query, kept = query[near], kept[near]
+            allowed = self._sizes_allow(sets.sizes[query], self.sketches.sizes[kept])
+            query, kept = query[allowed], kept[allowed]
             similarity = self.sketches.similarities(sets, query, kept)
             close = np.flatnonzero(similarity >= self.step.threshold)[::-1]
-            found[query[close]] = similarity[close]  # pairs are in order: the first is written last
-        return found
+            near.similarity[query[close]] = similarity[close]  # pairs are in order:
+            near.like[query[close]] = kept[close]  # the first is written last
+        return near
 
-    def _against_each_other(self, sets: Sets, keys: np.ndarray, found: np.ndarray) -> None:
-        """Fill in `found` for rows like an earlier row of the batch that is itself kept."""
+    def _against_each_other(self, sets: Sets, keys: np.ndarray, near: Near) -> np.ndarray:
+        """(N,) an earlier row of the batch that each is like and that is itself kept, or -1.
+
+        Their similarities go into `near`.
+        """
+        twins, found = np.full(len(keys), -1), near.similarity
         alive = np.flatnonzero((found == 0) & (sets.sizes > 0))
         if len(alive) < 2:
-            return
+            return twins
         later, earlier = _pairs(keys[alive])
         later, earlier = alive[later], alive[earlier]
-        near = self._sizes_allow(sets.sizes[later], sets.sizes[earlier])
-        later, earlier = later[near], earlier[near]
+        allowed = self._sizes_allow(sets.sizes[later], sets.sizes[earlier])
+        later, earlier = later[allowed], earlier[allowed]
         if not len(later):
-            return
+            return twins
         similarity = self.sketches.similarities_within(sets, later, earlier)
         close = similarity >= self.step.threshold
         order = np.lexsort((earlier[close], later[close]))
@@ -164,7 +215,8 @@ class NearFilter(Filter):
             strict=True,
         ):
             if not found[other] and not found[row]:
-                found[row] = value
+                found[row], twins[row] = value, other
+        return twins
 
     def _sizes_allow(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """The Jaccard similarity of two sets is at most the smaller size over the greater."""

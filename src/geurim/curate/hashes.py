@@ -41,13 +41,23 @@ def span_hashes(points: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.
 
 
 def window_hashes(values: np.ndarray, width: int) -> np.ndarray:
-    """(C - width + 1,) a 64-bit hash of each window of `width` consecutive values."""
-    units = mixed(values + values.dtype.type(1))
-    count = len(units) - width + 1
+    """(C - width + 1,) a 64-bit hash of each window of `width` consecutive values.
+
+    Windows of 1, 2, 4, … values are made of two halves each, and put together to `width`.
+    """
+    count = len(values) - width + 1
     if count <= 0:
         return np.zeros(0, np.uint64)
-    out = units[:count].copy()
-    for i in range(1, width):
-        out *= _BASE
-        out += units[i : i + count]
-    return mixed(out)
+    part = mixed(values + values.dtype.type(1))
+    base, size, done = int(_BASE), 1, 0
+    out = np.zeros(count, np.uint64)
+    while True:
+        if width & size:
+            if done:
+                out *= np.uint64(base)
+            out += part[done : done + count]
+            done += size
+        if done == width:
+            return mixed(out)
+        part = part[:-size] * np.uint64(base) + part[size:]
+        base, size = base**2 % 2**64, 2 * size

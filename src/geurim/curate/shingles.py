@@ -113,7 +113,11 @@ def _places(chars: Characters, chosen: np.ndarray) -> np.ndarray:
 
 def word_spans(chars: Characters, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row, start and end of each run of letters and digits within a text, in order, each (W,)."""
-    inside = (kinds & (LETTER | DIGIT)) != 0
+    return spans(chars, (kinds & (LETTER | DIGIT)) != 0)
+
+
+def spans(chars: Characters, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, start and end of each run of marked characters (C,) within a text, in order."""
     if not len(inside):
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing

@@ -1,15 +1,20 @@
 """Measures of text against closed forms and examples counted by hand; the page; what is refused."""
 
+import random
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from geurim.curate import curate, step
 from geurim.errors import DataError, SchemaError, SettingError
+from geurim.read import as_source
+from geurim.texts import joined
 from geurim.verify.prose import verify_text
 from geurim.verify.prose.faithful import jensen_shannon
-from geurim.verify.prose.near import Shingled, like_any, like_earlier
+from geurim.verify.prose.near import like_any, like_earlier
 from geurim.verify.prose.private import longest_shared
-from geurim.verify.prose.texts import Texts, distinct, strings
+from geurim.verify.prose.texts import Texts, distinct
 from geurim.verify.prose.varied import distinct_share, self_bleu, vendi
 
 
@@ -50,20 +55,67 @@ def test_words_and_runs_stay_within_their_text():
     found = [texts.excerpt(a, b - a) for a, b in zip(starts, ends, strict=True)]
     assert found == ["it's", "one", "둘이다", "셋"]
     assert texts.words.rows.tolist() == [0, 0, 2, 2]
-    assert texts.word_runs(2).rows.tolist() == [0, 2] and len(texts.characters(9).rows) == 0
+    assert texts.word_runs(2).rows.tolist() == [0, 2] and len(texts.runs(9).rows) == 0
     assert len(distinct(Texts(("x x x y",)).words).hashes) == 2
 
 
 def test_equal_runs_have_equal_hashes_wherever_they_stand():
-    one, other = (Texts((t,)).characters(5).hashes for t in ("abcdefg", "zzcdefgq"))
+    one, other = (Texts((t,)).runs(5).hashes for t in ("abcdefg", "zzcdefgq"))
     assert set(one.tolist()) & set(other.tolist()) == {one[2]}
 
 
 def test_near_copies_and_their_partners_are_found():
     long = "The quick brown fox jumps over the lazy dog while the band plays on and on until dawn."
     texts = Texts((long, "Something else entirely, of no concern at all to us.", long[:-1] + "!"))
-    assert like_earlier(Shingled(texts, 5)).tolist() == [-1, -1, 0]
-    assert like_any(Shingled(texts, 5), Shingled(Texts((long,)), 5)).tolist() == [0, -1, 0]
+    assert like_earlier(texts).tolist() == [-1, -1, 0]
+    assert like_any(texts, Texts((long,))).tolist() == [0, -1, 0]
+
+
+def repeating(count: int) -> list[str | None]:
+    """Texts of which some come again, word for word, or with one or several words changed."""
+    rng = random.Random(7)
+    korean = [
+        f"{w}{e}" for w in "영화 배우 음악 장면 감독 화면 대사 결말".split() for e in "은는이가"
+    ]
+    english = "film actor music scene director screen line ending was good bad long short".split()
+    texts: list[str | None] = [None, "", "", None, "!!", "!!"]
+    while len(texts) < count:
+        own = rng.choice((korean, english))
+        if len(texts) > 10 and rng.random() < 0.4 and texts[-5]:
+            words = texts[-5].split()
+            for _ in range(rng.randrange(3)):
+                words[rng.randrange(len(words))] = rng.choice(own)
+        else:
+            words = rng.choices(own, k=rng.randrange(1, 25))
+        texts.append(rng.choice((str.upper, str.lower))(" ".join(words)))
+    return texts
+
+
+def test_verify_calls_a_duplicate_what_curation_drops():
+    source = as_source(pa.table({"text": pa.array(repeating(600), pa.string())}))
+    report = verify_text(source, column="text", checks=["text_duplicates"])
+    dropped = {}
+    for name in ("exact", "near"):
+        dropped[name] = curate(source, [step(name)], column="text").counts
+    both = curate(source, [step("exact"), step("near")], column="text").counts
+    shares = {n: 1 - c["kept"] / c["rows"] for n, c in dropped.items()}
+    assert shares["near"] > shares["exact"] + 0.05 > 0.1, "both kinds are there"
+    assert report.find("text_exact_duplicates").value == pytest.approx(shares["exact"])
+    assert report.find("text_near_duplicates").value == pytest.approx(shares["near"])
+    assert both["kept"] == dropped["near"]["kept"]
+
+
+def test_an_earlier_text_is_named_that_is_kept_itself():
+    texts = repeating(2_500)  # more than are compared at once
+    like = like_earlier(Texts(texts))
+    judge = step("near").start()
+    reasons = judge.judge(pa.array(texts, pa.string()), None).to_pylist()
+    for row, other in enumerate(like.tolist()):
+        assert (other >= 0) == (reasons[row] is not None)
+        if other >= 0:
+            assert other < row and like[other] < 0
+            pair = step("near").start().judge(pa.array([texts[other], texts[row]]), None)
+            assert pair[1].is_valid, (texts[other], texts[row])
 
 
 def test_the_longest_shared_span_is_measured_to_the_character():
@@ -74,7 +126,7 @@ def test_the_longest_shared_span_is_measured_to_the_character():
 
 def test_turns_are_joined_and_roles_left_out():
     turns = pa.array([[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]])
-    assert strings(turns) == ["Hi\nYo"]
+    assert joined(pa.record_batch({"talk": turns}), ["talk"]).to_pylist() == ["Hi\nYo"]
 
 
 EVIL = "<script>alert(1)</script> 영화가 좋았습니다"
@@ -117,7 +169,7 @@ def test_an_embedder_of_the_users_own_is_used():
 
 
 def test_what_cannot_be_verified_is_refused():
-    with pytest.raises(SchemaError, match="No column holds text"):
+    with pytest.raises(DataError, match="No column holds text"):
         verify_text(pa.table({"a": [1]}))
     with pytest.raises(SchemaError, match="no text column 'b'"):
         verify_text(pa.table({"a": ["x"]}), column="b")

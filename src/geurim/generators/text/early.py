@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from geurim.curate import Filter, step, step_class
-from geurim.curate.characters import texts_of
 from geurim.curate.contract import RowStep, judged
 from geurim.errors import SettingError
 from geurim.generators.text.columns import Column, Dropped, Finish, Scope
 from geurim.nodes import Node
+from geurim.texts import joined
 
 if TYPE_CHECKING:
     from geurim.generators.text.recipe import Recipe
@@ -46,7 +46,7 @@ class Stepped(Column):
 
     def begin(self, name: str, scope: Scope) -> Finish:
         row = pa.RecordBatch.from_pylist([{n: scope.row[n] for n in self.of}])
-        reason = judged(self.filter, texts_of(row, self.of), row, self.of)[0].as_py()
+        reason = judged(self.filter, joined(row, self.of), row, self.of)[0].as_py()
         if reason is not None:
             raise Dropped(self.name, reason)
         return lambda: None

@@ -24,7 +24,6 @@ import pyarrow.compute as pc
 
 from geurim.contract import Json, Lineage, Progress, Source, quiet
 from geurim.curate import Filter, step
-from geurim.curate.characters import texts_of
 from geurim.curate.contract import judged
 from geurim.errors import BudgetExceeded, GeurimError, SamplingError, SettingError, TargetExists
 from geurim.generators.text.budget import Budget
@@ -33,6 +32,7 @@ from geurim.generators.text.fitted import FittedText, rejected
 from geurim.generators.text.recipe import Recipe
 from geurim.pipeline import rows_where
 from geurim.sample import sample
+from geurim.texts import joined
 from geurim.write import write
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Fold:
         for name, columns, judge in self._steps:
             if not rows.num_rows:
                 break
-            reasons = judged(judge, texts_of(rows, columns), rows, columns)
+            reasons = judged(judge, joined(rows, columns), rows, columns)
             if reasons.null_count == len(reasons):
                 continue
             out = reasons.is_valid()

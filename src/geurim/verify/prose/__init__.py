@@ -187,7 +187,7 @@ def _said(name: str, corpus: Corpus, own: list[str], columns: list[str]) -> list
         out.append(f"The text of the {name} rows is {' and '.join(map(repr, own))}.")
     if corpus.total > len(corpus):
         out.append(f"{len(corpus):,} of {corpus.total:,} {name} rows were drawn by lot.")
-    cut = sum(len(t) > LONG for t in corpus.texts.raw)
+    cut = int((corpus.texts.sizes > LONG).sum())
     if cut:
         out.append(
             f"{cut:,} {name} texts are longer than {LONG:,} characters; the rest was not read."

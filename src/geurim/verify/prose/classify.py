@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from geurim.curate.duplicates import fingerprints
+from geurim.curate.hashes import mixed
 from geurim.verify.prose.features import Sparse
-from geurim.verify.prose.texts import Texts, mix
+from geurim.verify.prose.texts import Texts
 
 FOLDS = 3
 STEPS = 30
@@ -87,16 +89,9 @@ def score(rows: Sparse, model: tuple[np.ndarray, float]) -> np.ndarray:
 
 def folds_of(texts: Texts, seed: int) -> np.ndarray:
     """The fold of each text, (N,): equal texts fall together, so that none is learned by heart."""
-    keys = np.array([hash_of(t) for t in texts.plain], np.uint64)
-    parts: np.ndarray = (mix(keys + np.uint64(seed)) % np.uint64(FOLDS)).astype(np.int64)
+    keys = mixed(fingerprints(texts.heads) + np.uint64(seed))
+    parts: np.ndarray = (keys % np.uint64(FOLDS)).astype(np.int64)
     return parts
-
-
-def hash_of(text: str) -> int:
-    """A 64-bit number of a text, the same in every process."""
-    import hashlib
-
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
 
 
 def cross_scores(rows: Sparse, positive: np.ndarray, folds: np.ndarray) -> np.ndarray:

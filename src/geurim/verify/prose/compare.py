@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from geurim.contract import Event, Json, Progress, Source
 from geurim.errors import DataError, SchemaError, SettingError
+from geurim.texts import joined, text_columns
 from geurim.verify.prose.features import Embedder, Sparse, counts, embed, embedded_by, weighted
-from geurim.verify.prose.texts import Texts, joined, text_columns
+from geurim.verify.prose.texts import Texts
 
 TEXTS = 10_000  # texts kept of each set, at most
 VECTORS = 4_000  # of each set, that are made vectors
+_PLACE = "\x00place"  # no file has such a column
 SCORES = ("score", "reward", "quality", "rating")
 
 
@@ -26,14 +28,19 @@ class Corpus:
 
     texts: Texts
     table: pa.Table  # the other columns that are needed, the same rows
+    places: np.ndarray  # (N,) the number of each row in its source
     total: int  # rows before sampling
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def slice(self, first: int, last: int) -> Corpus:
-        part = Texts(self.texts.raw[first:last])
-        return Corpus(texts=part, table=self.table.slice(first, last - first), total=self.total)
+        return Corpus(
+            texts=self.texts.between(first, last),
+            table=self.table.slice(first, last - first),
+            places=self.places[first:last],
+            total=self.total,
+        )
 
     def has(self, column: str | None) -> bool:
         return column is not None and column in self.table.column_names
@@ -75,7 +82,7 @@ class Prose:
     def vectors(self) -> list[Sparse]:
         """Weighted n-grams of the first VECTORS texts of each of `sets`."""
         if "vectors" not in self.cache:
-            firsts = [Texts(c.texts.raw[:VECTORS]) for c in self.sets]
+            firsts = [c.texts.between(0, VECTORS) for c in self.sets]
             self.cache["vectors"] = weighted(*(counts(t) for t in firsts))
         found: list[Sparse] = self.cache["vectors"]
         return found
@@ -84,7 +91,7 @@ class Prose:
         """Unit vectors (N, D) of the same texts: the user's embedder's, or decomposed n-grams."""
         if "embeddings" not in self.cache:
             if self.embedder is not None:
-                firsts = [Texts(c.texts.raw[:VECTORS]) for c in self.sets]
+                firsts = [c.texts.between(0, VECTORS) for c in self.sets]
                 made = [embedded_by(self.embedder, t) for t in firsts]
             else:
                 made = embed(self.vectors(), np.random.default_rng(len(self.synthetic)))
@@ -119,8 +126,10 @@ def sampled(
     keys: list[np.ndarray] = []
     total = 0
     for batch in source.read():
+        place = pa.array(np.arange(total, total + batch.num_rows))
         total += batch.num_rows
-        kept.append(pa.Table.from_batches([batch]).select(wanted))
+        part = pa.Table.from_batches([batch]).select(wanted)
+        kept.append(part.append_column(_PLACE, place))
         keys.append(rng.random(batch.num_rows))
         if sum(map(len, keys)) > 3 * most:
             kept, keys = _fewest(kept, keys, most)
@@ -128,9 +137,10 @@ def sampled(
     if not total:
         raise DataError("There are no rows to verify. Give a source with at least one text.")
     kept, keys = _fewest(kept, keys, most)
-    table = kept[0]
-    texts = Texts(tuple(joined(table, columns)))
-    return Corpus(texts=texts, table=table, total=total)
+    table = kept[0].combine_chunks()
+    texts = Texts(joined(table.to_batches()[0], columns))
+    places = table.column(_PLACE).to_numpy()
+    return Corpus(texts=texts, table=table.drop_columns(_PLACE), places=places, total=total)
 
 
 def _fewest(
@@ -153,14 +163,8 @@ def columns_of(source: Source, column: str | Sequence[str] | None) -> list[str]:
                     f"{', '.join(map(repr, source.schema.names))}. Name another."
                 )
         return asked
-    return text_columns(source.schema, pa.Table.from_batches(_first(source), source.schema))
-
-
-def _first(source: Source) -> Iterator[pa.RecordBatch]:
-    for batch in source.read():
-        if batch.num_rows:
-            yield batch.slice(0, 500)
-            return
+    # A rejected answer may be as poor as it likes: it is there to be told from the chosen one.
+    return [name for name in text_columns(source.schema) if name != "rejected"]
 
 
 def score_column(source: Source | None, score: str | None) -> str | None:

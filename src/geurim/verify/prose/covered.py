@@ -116,7 +116,7 @@ def _hits(centres: Centres, vectors: np.ndarray) -> np.ndarray:
 
 def _described(real: Texts, nearest: np.ndarray, sizes: list[np.ndarray]) -> list[dict[str, Json]]:
     """Each cluster, the largest first: the words that set it apart, and its two shares."""
-    texts = Texts(real.raw[: len(nearest)])
+    texts = real.between(0, len(nearest))
     words = distinct(texts.words)
     _, first, kind = np.unique(words.hashes, return_index=True, return_inverse=True)
     total = np.bincount(kind)

@@ -9,8 +9,8 @@ import numpy as np
 from geurim.contract import Finding, Json, Verdict
 from geurim.html import percent
 from geurim.verify import stats
-from geurim.verify.prose.compare import Prose
-from geurim.verify.prose.near import Shingled, like_earlier, shingle_width
+from geurim.verify.prose.compare import Corpus, Prose
+from geurim.verify.prose.near import equal_earlier, like_earlier
 from geurim.verify.prose.texts import Texts
 from geurim.verify.verdict import judge
 
@@ -22,11 +22,9 @@ def duplicates(p: Prose) -> list[Finding]:
     """The shares of texts that equal an earlier one, and that are nearly the same as one."""
     fewest = min(len(c) for c in p.sets)
     most = len(p.synthetic) if fewest < FEW else fewest
-    sets = [Texts(c.texts.raw[:most]) for c in p.sets]
-    width = shingle_width(Texts(sets[0].raw[:500]))
-    exact = [_equal(t) for t in sets]
-    near = [like_earlier(Shingled(t, width)) for t in sets]
-    near = [np.where(n >= 0, n, e) for n, e in zip(near, exact, strict=True)]
+    sets = [_in_order(c, most) for c in p.sets]
+    exact = [equal_earlier(t) for t in sets]
+    near = [like_earlier(t) for t in sets]
     words = (
         ("text_exact_duplicates", exact, "equal an earlier one"),
         ("text_near_duplicates", near, "are nearly the same as an earlier one"),
@@ -34,14 +32,9 @@ def duplicates(p: Prose) -> list[Finding]:
     return [_finding(p, name, found, sets[0], what) for name, found, what in words]
 
 
-def _equal(texts: Texts) -> np.ndarray:
-    """For each text the number of the first one that it equals, or -1; empty texts count too."""
-    first: dict[str, int] = {}
-    out = np.full(len(texts), -1)
-    for i, text in enumerate(texts.plain):
-        seen = first.setdefault(text, i)
-        out[i] = seen if seen != i else -1
-    return out
+def _in_order(corpus: Corpus, most: int) -> Texts:
+    """A sample of the texts as they come in the file: which one of a group is first matters."""
+    return corpus.texts.take(np.argsort(corpus.places[:most]))
 
 
 def _finding(p: Prose, name: str, found: list[np.ndarray], made: Texts, what: str) -> Finding:

@@ -114,7 +114,7 @@ def betrayed(made: Texts, real: Texts) -> list[dict[str, Json]]:
     Each with the share of synthetic and of real texts that hold it. Of pieces that say the same
     (one within the other, the same direction) the surest stays.
     """
-    made, real = (Texts(t.raw[:TOLD_TEXTS]) for t in (made, real))
+    made, real = (t.between(0, TOLD_TEXTS) for t in (made, real))
     found: list[tuple[float, str, float, float]] = []
     for kind, n in (("words", 1), ("words", 2), ("characters", 3)):
         found += _differing(made, real, kind, n)
@@ -159,7 +159,7 @@ def _differing(
 
 
 def _grams(texts: Texts, kind: str, n: int) -> Grams:
-    return texts.word_runs(n) if kind == "words" else texts.characters(n)
+    return texts.word_runs(n) if kind == "words" else texts.runs(n)
 
 
 def _written(texts: Texts, place: int, kind: str, n: int) -> str:
@@ -200,7 +200,7 @@ def lengths(p: Prose) -> list[Finding]:
 
 
 def _sizes(corpus: Corpus) -> np.ndarray:
-    return np.fromiter(map(len, corpus.texts.raw), float, len(corpus))
+    return corpus.texts.sizes.astype(float)
 
 
 def _length_plot(made: np.ndarray, real: np.ndarray | None) -> dict[str, Json]:

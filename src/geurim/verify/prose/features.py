@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 
+from geurim.curate.hashes import mixed
 from geurim.errors import SettingError
-from geurim.verify.prose.texts import Texts, mix
+from geurim.verify.prose.texts import Texts
 
 BUCKETS = 1 << 15
 DIMENSIONS = 64
@@ -92,7 +94,7 @@ def from_dense(matrix: np.ndarray) -> Sparse:
 def counts(texts: Texts) -> Sparse:
     """How often each hashed n-gram occurs in each text, (N, BUCKETS)."""
     parts = [
-        _counted(Texts(tuple(t[:CUT] for t in texts.raw[first : first + _BLOCK])))
+        _counted(Texts(pc.utf8_slice_codeunits(texts.values[first : first + _BLOCK], 0, CUT)))
         for first in range(0, len(texts), _BLOCK)
     ]
     return stack(*parts) if parts else Sparse(np.zeros(1, int), *_NOTHING, BUCKETS)
@@ -102,7 +104,7 @@ _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def _counted(texts: Texts) -> Sparse:
-    grams = [texts.characters(n) for n in (3, 4)] + [texts.word_runs(n) for n in (1, 2)]
+    grams = [texts.runs(n) for n in (3, 4)] + [texts.word_runs(n) for n in (1, 2)]
     keys = [g.rows.astype(np.int64) * BUCKETS + _bucket(g.hashes, i) for i, g in enumerate(grams)]
     unique, often = np.unique(np.concatenate(keys), return_counts=True)
     sizes = np.bincount(unique // BUCKETS, minlength=len(texts))
@@ -115,7 +117,7 @@ def _counted(texts: Texts) -> Sparse:
 
 
 def _bucket(hashes: np.ndarray, kind: int) -> np.ndarray:
-    return (mix(hashes + np.uint64(kind)) >> np.uint64(49)).astype(np.int64)
+    return (mixed(hashes + np.uint64(kind)) >> np.uint64(49)).astype(np.int64)
 
 
 def weighted(*parts: Sparse) -> list[Sparse]:

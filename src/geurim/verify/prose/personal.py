@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pyarrow as pa
-
 from geurim.contract import Finding, Verdict
 from geurim.curate.personal import personal_data
 from geurim.html import percent
@@ -37,7 +35,7 @@ def personal(p: Prose) -> list[Finding]:
 def flagged(texts: Texts) -> dict[str, list[int]]:
     """The numbers of the texts that hold personal data, by kind."""
     found: dict[str, list[int]] = {}
-    for place, kinds in personal_data(pa.array(texts.raw, pa.string())).items():
+    for place, kinds in personal_data(texts.values).items():
         for kind in kinds:
             found.setdefault(kind, []).append(place)
     return found

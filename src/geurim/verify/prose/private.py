@@ -12,7 +12,7 @@ from geurim.read import as_source
 from geurim.verify import stats
 from geurim.verify.prose.compare import Prose
 from geurim.verify.prose.faithful import NO_REAL
-from geurim.verify.prose.near import Shingled, like_any, shingle_width
+from geurim.verify.prose.near import equal_any, like_any
 from geurim.verify.prose.texts import Texts
 from geurim.verify.verdict import judge, not_judged
 
@@ -30,10 +30,9 @@ def copies(p: Prose) -> list[Finding]:
             for name in ("text_exact_copies", "text_near_copies")
         ]
     made, real, held = p.synthetic.texts, p.seeds.texts, p.holdout.texts
-    exact = [_equal(made, real), _equal(held, p.training.texts)]
-    width = shingle_width(Texts(real.raw[:500]))
-    shingled = [Shingled(t, width) for t in (made, real, held, p.training.texts)]
-    near = [like_any(shingled[0], shingled[1]), like_any(shingled[2], shingled[3])]
+    sides = ((made, real), (held, p.training.texts))
+    exact = [equal_any(texts, others) for texts, others in sides]
+    near = [like_any(texts, others) for texts, others in sides]
     near = [np.where(e >= 0, e, n) for e, n in zip(exact, near, strict=True)]
     return [
         _copied(p, "text_exact_copies", exact, "equal a real one"),
@@ -41,17 +40,11 @@ def copies(p: Prose) -> list[Finding]:
     ]
 
 
-def _equal(texts: Texts, others: Texts) -> np.ndarray:
-    """For each text the number of one of `others` that it equals, or -1; empty ones do not."""
-    known = {t: i for i, t in enumerate(others.plain) if t}
-    return np.array([known.get(t, -1) for t in texts.plain], np.int64)
-
-
 def _copied(p: Prose, name: str, found: list[np.ndarray], what: str) -> Finding:
     assert p.seeds is not None
     made, real = p.synthetic.texts, p.seeds.texts
     rows = np.flatnonzero(found[0] >= 0)
-    rows = rows[np.argsort([-len(made.plain[i]) for i in rows.tolist()], kind="stable")][:SHOWN]
+    rows = rows[np.argsort([-made.lengths[i] for i in rows.tolist()], kind="stable")][:SHOWN]
     examples = [
         {"synthetic": made.raw[i][:300], "real": real.raw[int(found[0][i])][:300]}
         for i in rows.tolist()
@@ -130,7 +123,7 @@ def longest_shared(texts: Texts, others: Texts) -> tuple[np.ndarray, np.ndarray]
     Returns its length (N,), 0 where there is none, and its place. Neighbouring windows that both
     occur are taken for one run.
     """
-    windows = texts.characters(SPAN)
+    windows = texts.runs(SPAN)
     sizes, places = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
     known = _met(windows.hashes, others)
     hit = np.flatnonzero(np.isin(windows.hashes, known)) if len(known) else known[:0]
@@ -152,7 +145,7 @@ def _met(hashes: np.ndarray, others: Texts) -> np.ndarray:
     sieve[hashes & _MASK] = True
     kept = [np.zeros(0, np.uint64)]
     for first in range(0, len(others), _BLOCK):
-        part = Texts(others.raw[first : first + _BLOCK]).characters(SPAN).hashes
+        part = others.between(first, first + _BLOCK).runs(SPAN).hashes
         kept.append(part[sieve[part & _MASK]])
     return np.unique(np.concatenate(kept))
 
@@ -202,8 +195,8 @@ def shared_runs(texts: Texts, known: Texts) -> np.ndarray:
     """
     found = np.full(len(texts), -1)
     if len(known):
-        benchmark = as_source(pa.table({"text": pa.array(known.raw, pa.string())}))
+        benchmark = as_source(pa.table({"text": known.values}))
         judge = Contamination(against=benchmark).start()
-        for place, (item, _) in judge.met(pa.array(texts.raw, pa.string())).items():
+        for place, (item, _) in judge.met(texts.values).items():
             found[place] = item
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from geurim.contract import Finding
@@ -56,7 +55,7 @@ def style(p: Prose) -> list[Finding]:
 
 def traits(texts: Texts) -> dict[str, float]:
     """The share of texts with each trait."""
-    values = pa.array([t[:4_000] for t in texts.raw], pa.string())
+    values = pc.utf8_slice_codeunits(texts.values, 0, 4_000)
     count = max(len(texts), 1)
     out = {
         name: (pc.sum(pc.match_substring_regex(values, pattern)).as_py() or 0) / count
@@ -68,7 +67,7 @@ def traits(texts: Texts) -> dict[str, float]:
 
 def _repeated(texts: Texts) -> np.ndarray:
     """Which texts have a letter or jamo three times in a row, (N,) bool."""
-    codes, rows = texts.codes, texts.rows()
+    codes, rows = texts.codes, texts.characters.rows()
     found = np.zeros(len(texts), bool)
     if len(codes) > 2:
         same = (codes[2:] == codes[1:-1]) & (codes[1:-1] == codes[:-2]) & (rows[2:] == rows[:-2])

@@ -49,9 +49,7 @@ def groups(p: Prose) -> Groups | None:
         fewest = min(len(c) for c in p.sets)
         size = min(GROUP, max(LEAST_GROUP, fewest // GROUPS))
         count = min(GROUPS, fewest // size)
-        cut = [
-            [Texts(c.texts.raw[g * size : (g + 1) * size]) for g in range(count)] for c in p.sets
-        ]
+        cut = [[c.texts.between(g * size, (g + 1) * size) for g in range(count)] for c in p.sets]
         p.cache["groups"] = Groups(cut, size) if count >= 2 else None
     found: Groups | None = p.cache["groups"]
     return found
