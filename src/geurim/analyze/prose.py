@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from geurim.analyze.traits import traits
 from geurim.contract import Json
+from geurim.curate.characters import folded
 from geurim.errors import DataError, SettingError
 from geurim.noise.measures import MEASURES, Measure, lay_out
 from geurim.noise.noise import language_of
@@ -36,7 +38,8 @@ def describe(
     Returned: "language", "texts" (missing and blank ones left out) and "missing"; "lengths" in
     characters, words and sentences (mean and quantiles); "shares" of Hangul, Latin, digits and
     marks among characters that are no spaces; "rates" (value, low, high, hits, count, unit), see
-    `geurim.noise.measures`; "endings", the last two syllables of sentences with their shares.
+    `geurim.noise.measures`; "endings", the last two syllables of sentences with their shares;
+    "traits", the shares of texts with each of `geurim.analyze.traits`.
 
     Typo rates rest on proxies, for want of a dictionary: slips of one key in a few dozen very
     common words ("key_slips" and so on), lists of known misspellings ("misspelling", "vowel",
@@ -64,6 +67,7 @@ def describe(
         "shares": _shares(sheet),
         "rates": {name: counter.rate(m) for name, m in MEASURES[language].items()},
         "endings": _endings(sheet) if language == "ko" else [],
+        "traits": _traits(some),
     }
 
 
@@ -163,6 +167,11 @@ def _shares(sheet: Sheet) -> dict[str, float]:
         "other": ~(space | jamo | latin | digit | syllable),
     }
     return {name: float(mask.sum()) / count for name, mask in named.items()}
+
+
+def _traits(some: Sequence[str]) -> dict[str, float]:
+    texts = pa.array(some, pa.string())
+    return traits(texts, folded(texts))
 
 
 _LAST_TWO = re.compile(rf"([가-힣]{{2}}){END}")

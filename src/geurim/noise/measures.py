@@ -34,6 +34,9 @@ Hits = Callable[[Sheet], np.ndarray]
 EMOJI = "\u2600-\u27bf\U0001f300-\U0001faff"
 EMOTICON = r"\^[-_.oㅇ]?\^;*\*?|;+|[Tㅜㅠ][_.][Tㅜㅠ]|[:=;]-?[)DP]|\bxD\b|[♥♡★☆]+|ㅇㅅㅇ"
 FROWN = r"ㅡ[_.]?ㅡ;*|-[_.]-;*|ㅉ+|[:=]-?[(/](?!/)"
+DOTS = r"\.{2,}|…|,{2,}"
+LAUGHTER, TEARS = "[ㅋㅎ]+", "[ㅠㅜ]+"
+FORMAL, POLITE = "(?:니다|니까|시오|시다)", "[요죠여용염욤]"  # ends of sentences
 _TAIL = rf"(?:[.!?…~ㅋㅎㅠㅜㄷㅉ{EMOJI}]|{EMOTICON}|{FROWN})"
 _NO_TAIL = rf"[^\s.!?…~,;^*ㅋㅎㅠㅜㄷㅉㅡ♥♡★☆:)({SEP}{EMOJI}-]"
 _SENTENCE = re.compile(
@@ -208,8 +211,8 @@ def _spaceless(sheet: Sheet) -> np.ndarray:
 
 
 REGISTER_ENDS = {
-    "hapsyo": rf"(?:니다|니까|시오|시다){END}",
-    "haeyo": rf"[요죠여용염욤]{END}",
+    "hapsyo": f"{FORMAL}{END}",
+    "haeyo": f"{POLITE}{END}",
     "plain": rf"(?<![니시])다{END}",
     "noun": rf"(?:[음슴임함됨짐봄감옴줌옴큼듦움림름룸]|재밌슴|했슴){END}",
     "hae": rf"[어아해야지네데래게걸까봐줘와워라냐군나자니]{END}",
@@ -218,10 +221,9 @@ _PAST = "".join(chr(c) for c in range(FIRST, LAST + 1) if (c - FIRST) % 28 == FI
 _WORDS_THEMSELVES = set(listed("안고 안아 안았 던지 머지 로써 구지 낳을 연애인 결재 어의없"))
 _ADVERBS = alternatives(korean_words.REPEATED)
 _DESCRIBING = alternatives(korean_words.DESCRIBING)
-_LAUGH = "[ㅋㅎ]+"
 _DRAWN_KOREAN = alternatives([d for forms in korean_words.DRAWN.values() for d in forms])
 _MARKS: dict[str, Measure] = {
-    "dots": _each_sentence(r"\.{2,}|…|,{2,}"),
+    "dots": _each_sentence(DOTS),
     "bangs": _each_sentence(r"!+"),
     "questions": _each_sentence(r"\?+"),
     "final_marks": _each_sentence(rf"{END}(?=[.!?…~])"),
@@ -238,8 +240,8 @@ KOREAN: Mapping[str, Measure] = {
     **{f"register_{name}": _each_sentence(p) for name, p in REGISTER_ENDS.items()},
     **_MARKS,
     "tildes": _each_sentence("~+"),
-    "laughter": _each_sentence(_LAUGH),
-    "tears": _each_sentence("[ㅠㅜ]+(?![_.])"),
+    "laughter": _each_sentence(LAUGHTER),
+    "tears": _each_sentence(f"{TEARS}(?![_.])"),
     "initials": _each_sentence(r"(?<![ㄱ-ㅎㅏ-ㅣ])(?![ㅋㅎㅉ]+(?![ㄱ-ㅎ]))[ㄱ-ㅎ]{2,}(?!ㅅㅇ)"),
     "drawn": _each_sentence(
         f"아{{2,}}|어{{2,}}|오{{2,}}|우{{2,}}|으{{2,}}|이{{3,}}|에{{2,}}|{_DRAWN_KOREAN}"
