@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import datetime as dt
 import gzip
 import json
@@ -128,6 +129,25 @@ def test_fixed_decimals_survive_what_no_decimal_holds(tmp_path: Path) -> None:
     assert [line.split(",")[0] for line in lines[1:]] == [
         "1.00", "1e+300", "inf", "", "", "0.00", "3.00"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.dictionary(pa.int32(), pa.large_string()),
+    ],
+    ids=str,
+)
+def test_text_of_any_type_is_quoted_where_csv_needs_it(tmp_path: Path, kind: pa.DataType) -> None:
+    texts = ["plain", 'a, "b"', "two\nlines", "", None, " x"]
+    table = pa.table({"n": range(6), "t": pa.array(texts, pa.string()).cast(kind)})
+    where = Path(write(source_of(table), tmp_path / "x.csv"))
+    with where.open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["n", "t"], *([str(i), t or ""] for i, t in enumerate(texts))]
 
 
 def test_json_refuses_infinity_rather_than_invent_a_value(tmp_path: Path) -> None:

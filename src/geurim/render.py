@@ -37,7 +37,9 @@ def _quote_names(names: list[str]) -> list[str]:
 
 def _csv_column(values: pa.Array, found: pa.Field) -> pa.Array:
     text = shown(values, found)
-    text = _quoted(text) if pa.types.is_string(found.type) else text
+    kind = found.type
+    bare = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    text = text if bare else _quoted(text)
     tokens = json.loads((found.metadata or {}).get(b"geurim.missing", b"[]"))
     return pc.fill_null(text, _quoted(pa.array(tokens))[0]) if len(tokens) == 1 else text
 

@@ -224,10 +224,24 @@ def test_repetition_is_caught(text: str) -> None:
         "정말 정말 정말 좋아요",
         "I like the movie and I like the actor very much",
         PROSE,
+        "<<2*3=6>>6 cups a day. She uses 21 cups a week because 7 x 3 = <<7*3=21>>21 cups a week. "
+        "She buys 42 cups a fortnight because 2 x 21 = <<2*21=42>>42 cups a fortnight.",
     ],
 )
 def test_what_does_not_repeat_itself_is_kept(text: str) -> None:
     assert not caught(Repetition(), text)
+
+
+def test_a_loop_is_a_run_that_comes_three_times_without_a_break() -> None:
+    own, run = "the red fox ran far away from 9 dogs", " and it went on and on"
+    for times, looped in ((2, 0), (3, 3), (5, 5)):
+        text = own + run * times
+        share = looped * len(run) / len(text)
+        reason = reasons(Repetition(loops=0.01), [text])[0]
+        said = f"{share:.0%} of the characters go round in loops (limit 1%)."
+        assert reason == (said if looped else None)
+    apart = f"{run} or so{run} perhaps{run} she said{run}"
+    assert reasons(Repetition(loops=0.01), [apart]) == [None]
 
 
 def test_the_most_frequent_phrase_is_measured() -> None:
@@ -236,7 +250,7 @@ def test_the_most_frequent_phrase_is_measured() -> None:
     text = " ".join(f"{phrase} x{i}" for i in range(12)) + " " + filler
     whole = sum(len(w) for w in text.split())
     share = 12 * (len(phrase) - 1) / whole
-    only = Repetition(lines=None, line_characters=None, again=None, loops=None)
+    only = Repetition(lines=None, line_characters=None, again=None, loops=None, words=100)
     assert share > 0.2
     assert reasons(only, [text])[0] == f"{share:.0%} of the characters are one 2-gram (limit 20%)."
 
@@ -397,6 +411,13 @@ def test_no_resident_number_is_told_by_its_check_digit() -> None:
 
 
 # Toxicity
+
+
+def test_a_cat_is_no_slur_and_a_sum_is_no_phone_number() -> None:
+    assert reasons(Toxic(), ["2 Persians, 3 Maine Coons"]) == [None]
+    assert caught(Toxic(), "the coons")
+    assert personal_kinds("<<14000-3920-1000=9080>>") == []
+    assert personal_kinds("1800-555-1234") == ["phone"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from geurim.curate.shingles import word_spans
 from geurim.errors import SettingError
 
 _NEWLINE = 10
+_RUN = 12  # characters of a window by which loops are found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +67,13 @@ class Repetition(RowStep):
     most frequent 2-, 3- and 4-gram of words, if it occurs twice (`top`); the share of characters in
     5- to 10-grams that came before in the text (`again`). The n-gram rules look at texts of at
     least `words` words, since in a short text one repeated phrase is a large share. Gopher itself
-    takes 50; at that, 3% of the dialogues of HH-RLHF are dropped for asking twice in like words.
+    takes 50; at that, 3% of the dialogues of HH-RLHF are dropped for asking twice in like words,
+    and at 100 as many of the answers of GSM8K, which name a unit in each line.
 
-    `loops` is ours, for short texts and for languages whose words are long: the share of characters
-    in runs of 12 that came before in the text, in texts of at least 24 characters ("ㅋㅋㅋㅋ…", the
-    same sentence over and over). None switches a rule off.
+    `loops` is ours, for texts of any length and language: the share of characters in runs that
+    come three times or more without a break ("ㅋㅋㅋㅋ…", the same sentence over and over), in
+    texts of at least 24 characters. A phrase that comes back later is no loop. None switches a
+    rule off.
     """
 
     name: ClassVar[str] = "repetition"
@@ -80,7 +83,7 @@ class Repetition(RowStep):
     top: tuple[float, float, float] | None = (0.20, 0.18, 0.16)
     again: tuple[float, ...] | None = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)
     loops: float | None = 0.5
-    words: int = 100
+    words: int = 200
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -103,17 +106,17 @@ class Repetition(RowStep):
         return reasons_at(len(texts), at, [why[i] for i in at.tolist()])
 
     def _loops(self, chars: Characters, limit: float, why: dict[int, str]) -> None:
-        long = chars.lengths >= 24
+        long = chars.lengths >= 2 * _RUN
         if not long.any():
             return
-        hashes = window_hashes(chars.points, 12)
+        hashes = window_hashes(chars.points, _RUN)
         rows = chars.rows()
-        inside = np.arange(len(hashes)) <= chars.offsets[1:][rows[: len(hashes)]] - 12
+        inside = np.arange(len(hashes)) <= chars.offsets[1:][rows[: len(hashes)]] - _RUN
         places = np.flatnonzero(inside & long[rows[: len(hashes)]])
-        covered = _covered(rows[places], hashes[places], places, 12, len(rows))
-        share = chars.count(covered) / np.maximum(chars.lengths, 1)
+        looped = _looped(rows[places], hashes[places], places, len(rows))
+        share = chars.count(looped) / np.maximum(chars.lengths, 1)
         for i in np.flatnonzero(share > limit).tolist():
-            why[i] = f"{share[i]:.0%} of the characters repeat runs of 12 (limit {limit:.0%})."
+            why[i] = f"{share[i]:.0%} of the characters go round in loops (limit {limit:.0%})."
 
     def _phrases(self, chars: Characters, why: dict[int, str]) -> None:
         rows, begin, end = word_spans(chars, classes(chars.points))
@@ -180,11 +183,42 @@ def _windows(
 
 def _came_before(rows: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     """Whether the same hash stood earlier in the same row."""
+    return _since(rows, hashes, np.arange(len(rows))) > 0
+
+
+def _since(rows: np.ndarray, hashes: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """How many places ago the same hash stood last in the same row; 0 where it did not."""
     keys = mixed(rows.astype(np.uint64) + np.uint64(1)) ^ hashes
     order = np.argsort(keys, kind="stable")
-    before = np.zeros(len(keys), bool)
-    before[order[1:]] = keys[order[1:]] == keys[order[:-1]]
-    return before
+    since = np.zeros(len(keys), np.int64)
+    same = keys[order[1:]] == keys[order[:-1]]
+    since[order[1:][same]] = (places[order[1:]] - places[order[:-1]])[same]
+    return since
+
+
+def _looped(rows: np.ndarray, hashes: np.ndarray, places: np.ndarray, count: int) -> np.ndarray:
+    """(count,) which characters lie in a loop: a run that comes three times without a break.
+
+    There, neighbouring windows all stood as many characters ago, twice as many of them or more.
+    """
+    since = _since(rows, hashes, places)
+    new = np.ones(len(since), bool)
+    new[1:] = (since[1:] != since[:-1]) | (places[1:] != places[:-1] + 1)
+    starts = np.flatnonzero(new)
+    length = np.diff(np.append(starts, len(since))) + _RUN - 1
+    period = since[starts]
+    loop = (period > 0) & (length + 2 >= 2 * period)  # the last may lack its full stop
+    begin = places[starts[loop]]
+    return _between(begin - period[loop], begin + length[loop], count)
+
+
+def _between(begin: np.ndarray, end: np.ndarray, count: int) -> np.ndarray:
+    """(count,) which units lie in one of the spans."""
+    edges = np.zeros(count + 1, np.int32)
+    np.add.at(edges, begin, 1)
+    np.add.at(edges, end, -1)
+    covered: np.ndarray = np.cumsum(edges)[:count] > 0
+    return covered
 
 
 def _covered(
@@ -192,11 +226,7 @@ def _covered(
 ) -> np.ndarray:
     """(count,) which units lie in a window that came before; each unit counts once."""
     again = places[_came_before(rows, hashes)]
-    edges = np.zeros(count + size + 1, np.int32)
-    np.add.at(edges, again, 1)
-    np.add.at(edges, again + size, -1)
-    covered: np.ndarray = np.cumsum(edges)[:count] > 0
-    return covered
+    return _between(again, again + size, count)
 
 
 def _top(rows: np.ndarray, hashes: np.ndarray, span: np.ndarray, count: int) -> np.ndarray:

@@ -72,7 +72,8 @@ _ENGLISH = {
     ),
     "slur against a group": (
         r"\b(?:n[i1!*]gg(?:er|a)s?|f[a@*]gg?ots?|fags?|dykes?|tranny|trannies|chinks?|gooks?|kikes?|"
-        r"spics?|wetbacks?|ragheads?|towelheads?|coons?|paki|sand n\w+)\b"
+        r"spics?|wetbacks?|ragheads?|towelheads?|paki)\b|"
+        r"(?:^|[^n]e\s+|[^e\s]\s+|[^\w\s])coons?\b"  # but the cat is a Maine Coon
     ),
     "rude": (
         r"\b(?:shut up|idiots?|stupid|losers?|crap(?:py)?|damn|screw you|pathetic|disgusting)\b"
