@@ -321,7 +321,7 @@ def _show(run: Run, result: TextResult) -> None:
         )
     if not result.complete:
         run.say("The budget ended early: run again with a larger one to go on.")
-    for line in result.report.summary():
+    for line in [*result.report.summary(), *(f"Warning: {w}" for w in result.warnings)]:
         run.say(printable(line))
     run.say(f"Rows:    {result.data}")
     run.say(f"Rejects: {result.folder / 'rejects.jsonl'}")

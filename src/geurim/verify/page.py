@@ -83,11 +83,14 @@ def _top(report: Report) -> str:
         for q, v in report.verdicts.items()
     )
     notes = "".join(f"<p class='small dim'>{esc(say(n))}</p>" for n in report.notes)
+    alone = not rows["training"]  # nothing real beside it: no verdict, and no luck to tell apart
+    meaning = "" if alone and report.verdict == "info" else say(MEANING[report.verdict])
+    explained = [LIMIT] if alone else [HOW_TO_READ, LIMIT]
     return (
         f"<h1>{say('Verdict')}: {tag(report.verdict)}</h1>"
-        f"<p>{say(MEANING[report.verdict])} {counts}</p>"
+        f"<p>{meaning} {counts}</p>"
         f'<div class="grid four">{boxes}</div>{notes}'
-        f'<p class="small dim">{say(HOW_TO_READ)}</p><p class="small dim">{say(LIMIT)}</p>'
+        + "".join(f'<p class="small dim">{say(part)}</p>' for part in explained)
     )
 
 

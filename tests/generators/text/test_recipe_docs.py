@@ -19,12 +19,12 @@ COMMANDS = re.findall(r"^ *(geurim text run .*)$", PAGE.read_text("utf-8"), re.M
 ROW = {
     "instruction": "Say why ice is slippery.", "input": "", "output": "A film of water.",
     "question": "What is 2 + 2?", "answer": "4", "text": "Why is ice slippery?",
+    "customer_id": "C-1",
 }  # fmt: skip
 
 
-def test_the_page_shows_most_recipes() -> None:
-    shown = {shlex.split(c)[3] for c in COMMANDS}
-    assert shown <= set(names()) and len(shown) >= 9
+def test_the_page_shows_a_command_for_every_recipe() -> None:
+    assert {shlex.split(c)[3] for c in COMMANDS} == set(names())
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -22,6 +22,7 @@ import pytest
 
 from geurim.errors import BudgetExceeded, SettingError
 from geurim.generators.text.budget import Budget
+from geurim.generators.text.marks import Marks
 from geurim.generators.text.recipe import Recipe, shipped
 from geurim.generators.text.run import TextResult, run_text
 from geurim.generators.text.sandbox import Sandbox
@@ -646,6 +647,31 @@ def test_support_quotas_are_exact_and_customers_slip(tmp_path: Path) -> None:
     assert hangul == {"ko": True, "en": False}
     train = lines(result, "train.jsonl")
     assert [m["content"] for m in train[0]["messages"]] == [rows[0]["customer"], rows[0]["agent"]]
+
+
+def test_a_judge_who_gives_the_same_to_everything_is_named(tmp_path: Path) -> None:
+    def flat(asked: Asked) -> str:
+        return "Score: 4" if asked.says("How well does the answer serve") else support(asked)
+
+    for script, said in ((flat, True), (support, False)):
+        with Scripted(script) as server:
+            result = run("support", server, tmp_path / script.__name__, 12)
+        assert bool(result.warnings) == said
+        card = (result.folder / "train" / "README.md").read_text("utf-8")
+        assert ("The judge gave the same 'quality', 4, all " in card) == said
+
+
+def test_marks_in_loops_and_of_dropped_rows_count() -> None:
+    columns = Recipe.load("critic").columns | Recipe.load("nemotron").columns
+    marks, other = Marks(columns), Marks(columns)
+    for number in range(10):
+        rewards = {"helpfulness": 3.0, "verbosity": 2.0}
+        marks.add({"rounds": [{"score": 9.0}], "rewards": rewards})
+        other.add({"rounds": [{"score": 9.0}, {"score": 7.0}], "rewards": None})
+        assert len(marks.warnings()) == (2 if number == 9 else 0)
+    assert "'score', 9, all 10 times" in marks.warnings()[0]
+    assert "helpfulness 3, verbosity 2" in marks.warnings()[1]
+    assert other.warnings() == []
 
 
 def test_support_without_noise_and_in_one_language(tmp_path: Path) -> None:

@@ -387,8 +387,9 @@ class Compute(Column):
         return self.expression.refers
 
     def begin(self, name: str, scope: Scope) -> Finish:
+        worked_out = self.expression.value(scope.row)
         try:
-            value = as_type(self.expression.value(scope.row), self.type)
+            value = as_type(worked_out, self.type)
         except (ValueError, TypeError) as error:
             declared = "structured" if self.shape else self.declared
             raise SettingError(

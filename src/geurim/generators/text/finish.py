@@ -195,6 +195,7 @@ def _card(
             "The embedded model proves that the recipe runs. It is too small to write data for "
             "use: take a real teacher for that."
         )
+    notes += fold.marks.warnings()
     return card(
         lineage,
         title=f"{recipe.name}: {rows:,} rows",

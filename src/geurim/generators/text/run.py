@@ -29,6 +29,7 @@ from geurim.errors import BudgetExceeded, GeurimError, SamplingError, SettingErr
 from geurim.generators.text.budget import Budget
 from geurim.generators.text.finish import finish, real_rows
 from geurim.generators.text.fitted import FittedText, rejected
+from geurim.generators.text.marks import Marks
 from geurim.generators.text.recipe import Recipe
 from geurim.pipeline import rows_where
 from geurim.sample import sample
@@ -70,6 +71,7 @@ class TextResult:
     usage: Usage
     report: Report
     note: str  # the recipe's own words on this run
+    warnings: tuple[str, ...]  # what a reader should know of it, such as a judge that never varies
     seed: int
     complete: bool  # False: the budget ended before the rows asked for
 
@@ -134,6 +136,7 @@ def run_text(
         usage=usage,
         report=report,
         note=recipe.note.render(live.alike()) if recipe.note else "",
+        warnings=tuple(run.fold.marks.warnings()),
         seed=seed,
         complete=run.ended is None,
     )
@@ -171,6 +174,7 @@ class Fold:
             self._steps.append((name, columns, step(name, **settings).start()))
         self._file = rejects.open("w", encoding="utf-8", newline="\n")
         self.counts: dict[str, int] = {}
+        self.marks = Marks({n: c for n, c in fitted.columns.items() if n in fitted.schema.names})
         self.drawn = 0
 
     def __call__(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
@@ -180,6 +184,8 @@ class Fold:
         plain = [b.replace_schema_metadata(None) for b in batches if b.num_rows]
         table = pa.Table.from_batches(plain, self._schema).combine_chunks()
         rows = next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=self._schema))
+        for marked in [*rows.select(self.marks.columns).to_pylist(), *(row for *_, row in lost)]:
+            self.marks.add(marked)
         draws = np.repeat(np.arange(len(batches)), [b.num_rows for b in batches])
         places = np.arange(rows.num_rows)
         for name, columns, judge in self._steps:

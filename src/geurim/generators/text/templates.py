@@ -144,5 +144,8 @@ class Expression:
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise SettingError(f"{self.place}: {self.text!r} fails: {error}.") from error
         if isinstance(found, jinja2.Undefined):
-            raise SettingError(f"{self.place}: {self.text!r} names something that is not there.")
+            raise SettingError(
+                f"{self.place}: {self.text!r} names something that is not there. Look at the names, "
+                "or give rows that have it."
+            )
         return found

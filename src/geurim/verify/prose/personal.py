@@ -103,8 +103,9 @@ def _survivors(p: Prose, made: dict[str, list[int]], real: list[dict[str, list[i
         reference=0.0,
         count=len(own),
         verdict=verdict,
-        text=f"{len(again):,} of {len(own):,} mail addresses and long numbers in the synthetic texts "
-        f"are among the {len(known):,} of the real ones; what both halves of them have is public."
+        text=f"{len(again):,} of {len(own):,} mail addresses and long numbers in the synthetic "
+        f"texts are among the {len(known):,} of the real ones; what both halves of these "
+        "have is public."
         if own
         else "The synthetic texts hold no mail address and no long number.",
         columns=(p.column,),
