@@ -279,6 +279,20 @@ def test_wizardlm_evolves_by_every_way_and_notes_the_depth(tmp_path: Path) -> No
     assert max(depth.values()) > 1
 
 
+def test_wizardlm_shows_the_input_of_a_file_of_instances(tmp_path: Path) -> None:
+    lines = (
+        {
+            "instruction": f"Solve it as {word('p', i)} would.",
+            "instances": [{"input": f"{i} x = 3"}],
+        }
+        for i in range(30)
+    )
+    tasks = tmp_path / "tasks.jsonl"
+    tasks.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    rows, *_ = made(tmp_path, "wizardlm", wizard(harder), 5, sources={"prompts": tasks})
+    assert all(" x = 3" in r["parent"] for r in rows if r["depth"] <= 1)
+
+
 def test_wizardlm_does_not_deepen_beyond_the_limit(tmp_path: Path) -> None:
     deep = PROMPTS.append_column("depth", pa.array([12, 3] * 150))
     rows, *_ = made(tmp_path, "wizardlm", wizard(harder), 40, sources={"prompts": deep})

@@ -145,7 +145,7 @@ class Expression:
             raise SettingError(f"{self.place}: {self.text!r} fails: {error}.") from error
         if isinstance(found, jinja2.Undefined):
             raise SettingError(
-                f"{self.place}: {self.text!r} names something that is not there. Look at the names, "
-                "or give rows that have it."
+                f"{self.place}: {self.text!r} names something that is not there. Look at the "
+                "names, or give rows that have it."
             )
         return found

@@ -78,7 +78,8 @@ def verify_text(
     `synthetic`, `real`, `before` (the rows before curation), `rejects` (what curation dropped,
     with `reason`) and `contamination` (texts of benchmarks): a Source, a path or a frame each.
     `holdout`: real texts that no prompt showed; without it `real` is cut in two. `column`: the text
-    column, or several that are joined; None takes the longest text, lists of turns joined.
+    column, or several that are joined; None takes what a person
+    would read (`geurim.formats.text_columns`), lists of turns joined.
     `label`: the column that a classifier would predict. `quotas`: column -> value -> share (or
     count) asked for. `score`: the column of rewards, guessed by its name if None. `embedder`: texts
     -> (N, D) vectors for the classifier, the Vendi score and the clusters, not hashed n-grams.
