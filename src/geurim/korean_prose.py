@@ -259,6 +259,9 @@ SENTENCES: Mapping[str, str] = {
         "합성 글의 메일 주소와 긴 번호 {b}개 가운데 {a}개가 실제 글의 한쪽 반에도 있습니다(그런 "
         "값은 {c}개). 양쪽 반에 다 있는 것은 공개된 값입니다."
     ),
+    "The synthetic texts hold no mail address and no long number.": (
+        "합성 글에는 메일 주소도 긴 번호도 없습니다."
+    ),
     "Not judged: fewer than {a} real texts to make clusters of.": (
         "판정하지 않음: 실제 글이 {a}편보다 적어 군집을 지을 수 없습니다."
     ),
