@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from people import people, shuffled
 
+from geurim.analyze.traits import TRAITS
 from geurim.collapse import collapse
 from geurim.korean import FINDINGS, TEXTS
 from geurim.korean_sentences import FRAGMENTS, SENTENCES, sentence
@@ -20,7 +21,6 @@ from geurim.verify.beside import side_by_side
 from geurim.verify.cards import THEMES
 from geurim.verify.prose import verify_text
 from geurim.verify.prose.page import HEADINGS, MEASURED
-from geurim.verify.prose.style import TRAITS
 from geurim.verify.sequences import verify_sequences
 from geurim.verify.verdict import TOLERANCES
 
