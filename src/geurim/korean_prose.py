@@ -262,6 +262,9 @@ SENTENCES: Mapping[str, str] = {
     "The synthetic texts hold no mail address and no long number.": (
         "합성 글에 메일 주소도 긴 번호도 없습니다."
     ),
+    "The synthetic texts hold no mail address and no long number.": (
+        "합성 글에는 메일 주소도 긴 번호도 없습니다."
+    ),
     "Not judged: fewer than {a} real texts to make clusters of.": (
         "판정하지 않음: 실제 글이 {a}편보다 적어 군집을 지을 수 없습니다."
     ),

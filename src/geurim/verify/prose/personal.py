@@ -104,8 +104,8 @@ def _survivors(p: Prose, made: dict[str, list[int]], real: list[dict[str, list[i
         count=len(own),
         verdict=verdict,
         text=f"{len(again):,} of {len(own):,} mail addresses and long numbers in the synthetic "
-        f"texts are among the {len(known):,} of the real ones; what both halves of these "
-        "have is public."
+        f"texts stand in one half of the real texts too, of {len(known):,} that do; "
+        "what both halves have is public."
         if own
         else "The synthetic texts hold no mail address and no long number.",
         columns=(p.column,),
