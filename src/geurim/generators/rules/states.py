@@ -10,6 +10,7 @@
 
 Each stay is a row with `state`, `entered` and `left`; `left` is missing where the period ends
 first. Formulas see the owner, `state` and `entered`. `keep: [ill]` leaves out the other states.
+With a `schedule` time passes only while that is open: a machine wears in the hours of its shifts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.generators.rules import processes
+from geurim.generators.rules.calendars import Intensity
 from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.draws import SECONDS, Draw, read_draw
 from geurim.generators.rules.formulas import Names, Value, column
@@ -84,11 +86,12 @@ class States(Way):
     first_weights: tuple[Value, ...]
     states: tuple[State, ...]
     keep: tuple[str, ...]
+    schedule: Intensity | None = field(repr=False)
     key = "states"
 
     @classmethod
     def read(cls, node: Node, names: Names, setting: Setting) -> States:
-        words = ("from", "to", "first", "keep")
+        words = ("from", "to", "first", "keep", "schedule")
         known = [k for k in node.mapping() if k not in words]
         if not known:
             raise node.error("there is no state. Write them: healthy: {lasts: …, next: …}.")
@@ -99,12 +102,21 @@ class States(Way):
         ]
         states = tuple(_state(n, known, inner) for n in stays)
         _reached(node, known, first, states)
-        keep = node.get("keep")
+        keep, schedule = node.get("keep"), node.get("schedule")
         kept = known if keep is None else list(keep.texts())
         for state in kept:
             _place(keep or node, state, known)
         window = Window.read(node, names)
-        return cls(setting.clock, window, tuple(known), first, first_weights, states, tuple(kept))
+        return cls(
+            setting.clock,
+            window,
+            tuple(known),
+            first,
+            first_weights,
+            states,
+            tuple(kept),
+            None if schedule is None else setting.schedule(schedule).opening,
+        )
 
     @property
     def columns(self) -> Mapping[str, pa.DataType]:
@@ -113,12 +125,14 @@ class States(Way):
     def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
         seen = owners.children(name, np.arange(owners.count), up)
         start, end = self.window.seconds(seen, self.clock, inside=False)
+        if self.schedule is not None:  # all below counts open seconds
+            start, end = self.schedule.until(start), self.schedule.until(end)
         first = np.array(self.first)[pick(self.first_weights, seen, streams.at("first"))]
 
         def view(state: int, index: np.ndarray, time_s: np.ndarray) -> Rows:
             rows = owners.children(name, index, up)
             rows.columns["state"] = pa.repeat(self.names[state], len(index))
-            rows.columns["entered"] = self.clock.moments(time_s)
+            rows.columns["entered"] = self._moments(time_s)
             return rows
 
         def dwell(state: int, index: np.ndarray, time_s: np.ndarray, round: int) -> np.ndarray:
@@ -143,9 +157,14 @@ class States(Way):
         rows = owners.children(name, owner[kept], up)
         codes = pa.array(state[kept].astype(np.int32))
         rows.columns["state"] = pa.DictionaryArray.from_arrays(codes, pa.array(self.names))
-        rows.columns["entered"] = self.clock.moments(entered[kept])
-        rows.columns["left"] = self.clock.moments(np.where(cut[kept], np.nan, left[kept]))
+        rows.columns["entered"] = self._moments(entered[kept])
+        rows.columns["left"] = self._moments(np.where(cut[kept], np.nan, left[kept]))
         return rows
+
+    def _moments(self, time_s: np.ndarray) -> pa.Array:
+        return self.clock.moments(
+            time_s if self.schedule is None else self.schedule.when(time_s)
+        )
 
 
 def _state(node: Node, known: list[str], names: Names) -> State:
