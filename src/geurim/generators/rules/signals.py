@@ -126,7 +126,7 @@ class Impulses:
         inside = (place >= 0) & (place < samples)
         flat = (row[:, None] * samples + place)[inside]
         found = np.bincount(flat, ring[inside], rows.count * samples)
-        return np.asarray(found.reshape(rows.count, samples))
+        return np.asarray(found.reshape(rows.count, samples), float)  # of no blow: whole numbers
 
     def _blows(
         self, hz: np.ndarray, seconds: float, rows: Rows, rng: np.random.Generator
@@ -135,10 +135,9 @@ class Impulses:
         most = int(np.ceil(1.2 * seconds * hz.max(initial=0.0))) + 3
         slip = _known(self.slip, rows)[:, None]
         gap = np.maximum(1 + slip * rng.standard_normal((rows.count, most)), 0.1)
-        with np.errstate(divide="ignore"):
-            times = (np.cumsum(gap, axis=1) - 2 + rng.random((rows.count, 1))) / hz[:, None]
-        row, nth = np.nonzero(times < seconds)
-        return row, times[row, nth]
+        turns = np.cumsum(gap, axis=1) - 2 + rng.random((rows.count, 1))
+        row, nth = np.nonzero((hz[:, None] > 0) & (turns < seconds * hz[:, None]))
+        return row, turns[row, nth] / hz[row]
 
 
 @dataclass(frozen=True)

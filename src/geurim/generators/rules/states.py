@@ -10,6 +10,7 @@
 
 Each stay is a row with `state`, `entered` and `left`; `left` is missing where the period ends
 first. Formulas see the owner, `state` and `entered`. `keep: [ill]` leaves out the other states.
+`well: {race: {ill: {draw: …}, dead: {hazard: …}}}` leads where the first of several would.
 With a `schedule` time passes only while that is open: a machine wears in the hours of its shifts.
 """
 
@@ -68,11 +69,15 @@ class Hazard:
 
 @dataclass(frozen=True)
 class State:
-    """One state: how long it lasts (None: for ever) and where it leads, by weights."""
+    """One state: how long it lasts and where it leads, by weights.
 
-    lasts: Draw | Hazard | None
+    With as many times in `lasts` as there are states in `next` they race, and the first one wins;
+    none at all: it lasts for ever.
+    """
+
+    lasts: tuple[Draw | Hazard, ...] = ()
     next: tuple[int, ...] = ()
-    weights: tuple[Value, ...] = ()
+    weights: tuple[Value, ...] = ()  # none in a race
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,8 @@ class States(Way):
             start, end = self.schedule.until(start), self.schedule.until(end)
         first = np.array(self.first)[pick(self.first_weights, seen, streams.at("first"))]
 
+        winner = np.zeros(owners.count, np.int64)  # of the race that each owner was in last
+
         def view(state: int, index: np.ndarray, time_s: np.ndarray) -> Rows:
             rows = owners.children(name, index, up)
             rows.columns["state"] = pa.repeat(self.names[state], len(index))
@@ -136,14 +143,17 @@ class States(Way):
             return rows
 
         def dwell(state: int, index: np.ndarray, time_s: np.ndarray, round: int) -> np.ndarray:
+            rows, mine = view(state, index, time_s), streams.at("lasts", state, round)
             lasts = self.states[state].lasts
-            if lasts is None or not self.states[state].next:
-                return np.full(len(index), np.inf)
-            found = lasts.values(view(state, index, time_s), streams.at("lasts", state, round))
-            return np.asarray(np.maximum(found, self.clock.step_s))
+            found = [lasts[0].values(rows, mine)]
+            found += [t.values(rows, mine.at(i)) for i, t in enumerate(lasts[1:], 1)]
+            winner[index] = np.argmin(found, axis=0)
+            return np.asarray(np.maximum(np.min(found, axis=0), self.clock.step_s))
 
         def move(state: int, index: np.ndarray, time_s: np.ndarray, round: int) -> np.ndarray:
             there = self.states[state]
+            if not there.weights:
+                return np.asarray(np.array(there.next)[winner[index]])
             rows = view(state, index, time_s)
             codes = pick(there.weights, rows, streams.at("next", state, round))
             found: np.ndarray = np.array(there.next)[codes]
@@ -168,12 +178,19 @@ class States(Way):
 
 
 def _state(node: Node, known: list[str], names: Names) -> State:
-    said = node.mapping(["lasts", "next"])
+    said = node.mapping(["lasts", "next", "race"])
     if not said:
-        return State(None)
+        return State()
+    if "race" in said:
+        node.mapping(["race"])
+        runners = node.need("race").items()
+        if not node.need("race").mapping():
+            raise node.error("nobody races. Write the states with their times: {ill: {draw: …}}.")
+        found = [(_place(n, s, known), _lasts(n, names)) for s, n in runners]
+        return State(tuple(t for _, t in found), tuple(s for s, _ in found))
     node.need("lasts"), node.need("next")
     following, weights = _next(node.need("next"), known, names)
-    return State(_lasts(node.need("lasts"), names), following, weights)
+    return State((_lasts(node.need("lasts"), names),), following, weights)
 
 
 def _lasts(node: Node, names: Names) -> Draw | Hazard:
