@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Settle(Kind):
     """What settles towards a formula's value: `{settle: target, over: time, tau: 40, in: minutes}`.
 
-    A first-order lag: after a time `tau` 63% of a step is made up. The value of the formula counts
-    from the row before to this one; an owner's first row is settled.
+    A first-order lag: after a time `tau` 63% of a step is made up. The formula's value holds from
+    its row to the next; an owner's first row is settled. Where the formula is missing, so is this.
     """
 
     target: Formula
@@ -49,8 +49,12 @@ class Settle(Kind):
         at, _ = axis(self.over.values(rows))
         gap_s = np.maximum(np.diff(at, prepend=at[:1]) / 1e6, 0.0)
         keep = np.exp(-gap_s / (column(self.tau, rows) * self.seconds))
-        keep[rows.nth == 1] = 0.0
-        return pa.array(remembered((1 - keep) * column(self.target, rows), keep))
+        first = rows.nth == 1
+        keep[first] = 0.0
+        target = column(self.target, rows)
+        toward = np.where(first, target, np.roll(target, 1))
+        found = remembered((1 - keep) * np.nan_to_num(toward), keep)
+        return pa.array(found, mask=np.isnan(target))
 
 
 @dataclass(frozen=True)
