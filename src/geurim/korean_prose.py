@@ -260,9 +260,6 @@ SENTENCES: Mapping[str, str] = {
         "글의 양쪽 반에 다 있는 것은 공개된 값입니다."
     ),
     "The synthetic texts hold no mail address and no long number.": (
-        "합성 글에 메일 주소도 긴 번호도 없습니다."
-    ),
-    "The synthetic texts hold no mail address and no long number.": (
         "합성 글에는 메일 주소도 긴 번호도 없습니다."
     ),
     "Not judged: fewer than {a} real texts to make clusters of.": (

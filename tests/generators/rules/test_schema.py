@@ -89,6 +89,9 @@ tables:
       sum: {running: sum, value: x}
       last: {before: x, else: 0}
       drift: {smooth: 0.9, deviation: 2, over: time, in: hours}
+      warm: {settle: drift, over: time, tau: 3, in: hours}
+      stuck: {hold: warm, while: drift > 1}
+      wave: {signal: [{harmonics: [1], hz: 50}], rate_hz: 1000, seconds: 0.1}
       served: {queue: time, takes: {draw: exponential, mean: 5, in: minutes}, servers: 2}
   pays: {of: people, as: who, recurring: {every: month, day: 25, shift: next, as: paid}}
   ticks: {of: people, as: who, every: {step: 30, in: days, from: who.born, to: 2025-03-01}}

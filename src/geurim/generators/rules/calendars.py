@@ -25,8 +25,8 @@ Holidays = str | Sequence[dt.date] | None
 class Intensity:
     """How often things happen at a time relative to their mean over the period: piecewise constant.
 
-    `rate` (K,) holds between `edges_s` (K + 1,), which ascend from 0; its mean over time is 1, and
-    nothing happens outside.
+    `rate` (K,) holds between `edges_s` (K + 1,), which ascend from 0; its mean over time is 1 (but
+    for `opening`), and nothing happens outside.
     """
 
     edges_s: np.ndarray
@@ -41,6 +41,11 @@ class Intensity:
         """When the first open cell from each (K + 1,) on begins, the time after all included."""
         opens = np.append(np.where(self.rate > 0.0, self.edges_s[:-1], np.inf), np.inf)
         return np.asarray(np.minimum.accumulate(opens[::-1])[::-1])
+
+    @cached_property
+    def opening(self) -> Intensity:
+        """1 while it is open, else 0: its `until` is the open seconds up to a time."""
+        return Intensity(self.edges_s, (self.rate > 0.0).astype(float))
 
     def until(self, time_s: np.ndarray) -> np.ndarray:
         """The rate summed up to each time, in seconds at the mean rate."""

@@ -31,10 +31,12 @@ from geurim.generators.rules.kinds import (
     Written,
     decoded,
 )
+from geurim.generators.rules.lags import Held, Settle
 from geurim.generators.rules.linked import Before, InTime, Over, Running, Same, Sibling, Smooth
 from geurim.generators.rules.options import WRITING
 from geurim.generators.rules.providers import Person, Provided
 from geurim.generators.rules.rows import Rows
+from geurim.generators.rules.signals import Signal
 from geurim.generators.rules.streams import Streams
 from geurim.generators.rules.waiting import Begins
 from geurim.nodes import Node, shown
@@ -66,6 +68,9 @@ KINDS: dict[str, type[Kind]] = {
     "running": Running,
     "before": Before,
     "smooth": Smooth,
+    "settle": Settle,
+    "hold": Held,
+    "signal": Signal,
     "queue": Begins,
 }
 """Key in a world -> kind of column."""
@@ -154,8 +159,8 @@ def read_kind(node: Node, names: Scope, others: Collection[str] = ()) -> Kind:
         return Constant.of(node)
     if not isinstance(value, dict):
         raise node.error(f"{shown(value)} was given. Give a formula, or one of: {_all()}.")
-    said = [k for k in node.mapping() if k in KINDS]
-    found = [k for k in said if not any(k in KINDS[other].options for other in said)]
+    named = [k for k in node.mapping() if k in KINDS]
+    found = [k for k in named if not any(k in KINDS[o].options for o in named if o != k)]
     if len(found) != 1:
         what = "no kind" if not found else f"several kinds ({', '.join(found)})"
         near = _near(node, others) if not found else ""

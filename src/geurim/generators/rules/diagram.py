@@ -13,7 +13,7 @@ from geurim.generators.rules.engine import written_schema
 from geurim.generators.rules.formulas import Formula
 from geurim.generators.rules.kinds import chances
 from geurim.generators.rules.plan import Plan
-from geurim.generators.rules.states import Hazard, States
+from geurim.generators.rules.states import Hazard, State, States
 from geurim.html import esc, percent
 
 
@@ -84,12 +84,14 @@ def moves(machine: States) -> Iterator[Move]:
             yield Move(name, "", "")
 
 
-def stay(lasts: Draw | Hazard | None) -> str:
-    """How long a state lasts, in a few words."""
+def stay(state: State) -> str:
+    """How long a state lasts, in a few words: the first of several times counts."""
+    return " or ".join(dict.fromkeys(_time(t) for t in state.lasts))
+
+
+def _time(lasts: Draw | Hazard) -> str:
     if isinstance(lasts, Hazard):
         return "by a rate of age"
-    if lasts is None:
-        return ""
     unit = next((u for u, s in SECONDS.items() if s == lasts.seconds), "seconds")
     said = ", ".join(f"{k} {_said(v)}" for k, v in lasts.parameters)
     return f"{lasts.name}: {said} {unit}"
@@ -128,7 +130,7 @@ def _walk(machine: States) -> Iterator[str]:
     yield "  direction LR"
     place = {"": "[*]"} | {n: f"s{i}" for i, n in enumerate(machine.names)}
     for name, state in zip(machine.names, machine.states, strict=True):
-        said = stay(state.lasts)
+        said = stay(state)
         yield f'  state "{_plain(name)}{f" ({_plain(said)})" if said else ""}" as {place[name]}'
     for move in moves(machine):
         chance = f" : {move.chance}" if move.chance else ""
@@ -143,6 +145,7 @@ def _moves(
 ) -> Iterator[Move]:
     free = any(isinstance(w, Formula) for w in weights)
     shares = [_said(w) for w in weights] if free else [percent(c) for c in chances(weights)]
+    shares = shares or ["if first"] * len(places)  # a race
     for place, share in zip(places, shares, strict=True):
         yield Move(start, names[place], share if len(places) > 1 else "")
 

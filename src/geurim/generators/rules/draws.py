@@ -96,7 +96,7 @@ def read_draw(node: Node, names: Names, others: Sequence[str] = (), *, time: boo
     _check(node, name, given)
     seconds = None
     if time or "in" in known:
-        seconds = SECONDS[_unit(node)]
+        seconds = seconds_of(node.need("in"))
     digits = int(node.need("round").number(-12, 12)) if "round" in known else None
     return Draw(name, tuple(given.items()), **bounds, digits=digits, seconds=seconds)
 
@@ -114,8 +114,8 @@ def _check(node: Node, name: str, given: dict[str, Any]) -> None:
         raise (node.at(parameter, None) if parameter in given else node).error(text)
 
 
-def _unit(node: Node) -> str:
-    unit = node.need("in").text()
-    if unit not in SECONDS:
-        raise node.need("in").error(f"{unit!r} was given. Give one of: {', '.join(SECONDS)}.")
-    return unit
+def seconds_of(node: Node) -> float:
+    """Seconds in the unit of time at a node."""
+    if node.text() not in SECONDS:
+        raise node.error(f"{node.text()!r} was given. Give one of: {', '.join(SECONDS)}.")
+    return SECONDS[node.text()]

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.generators.rules.draws import SECONDS
+from geurim.generators.rules.draws import SECONDS, seconds_of
 from geurim.generators.rules.formulas import Formula, Value, needs, numbers
 from geurim.generators.rules.kinds import Kind, decoded
 from geurim.generators.rules.options import WHERE, Option, Options
@@ -86,7 +86,7 @@ class Same(Kind):
 
 @dataclass(frozen=True)
 class InTime(Kind):
-    """The row of another table, within the same owner, by its time.
+    """The row of a table, within the same owner (or an owner's owner), by its time.
 
     `{during: faults}`: the one that began before this row's time and is not over;
     `{last: faults}`: the one that began last; `{next: faults}`: the one that will begin next.
@@ -111,7 +111,7 @@ class InTime(Kind):
     @classmethod
     def read(cls, node: Node, names: Scope) -> InTime:
         which = next(k for k in ("during", "last", "next") if k in node.mapping())
-        table, owner = names.sibling(node.need(which))
+        table, owner = names.shared(node.need(which))
         start = _column(node, "from", names, table, ("entered", "start", "begin", "time"))
         end = None
         if which == "during":
@@ -130,8 +130,8 @@ class InTime(Kind):
 
     def make(self, rows: Rows, streams: Streams) -> pa.Array:
         other = rows.around.block[self.table]
-        at, at_known = _axis(self.at.values(rows))
-        start, known = _axis(other.get(self.start))
+        at, at_known = axis(self.at.values(rows))
+        start, known = axis(other.get(self.start))
         there = np.flatnonzero(known)
         owner, theirs = rows.within(self.owner), other.within(self.owner)[there]
         times = np.unique(start[there])
@@ -147,7 +147,7 @@ class InTime(Kind):
         if len(order):
             inside &= other.within(self.owner)[found] == owner
         if self.end is not None and len(order):
-            end, ends = _axis(other.get(self.end))
+            end, ends = axis(other.get(self.end))
             inside &= ~ends[found] | (at < end[found])
         return pa.array(np.where(inside, found, 0), mask=~inside)
 
@@ -166,7 +166,7 @@ def _column(node: Node, key: str, names: Scope, table: str, usual: tuple[str, ..
     )
 
 
-def _axis(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def axis(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Times or numbers as whole numbers or floats (N,), and where they are known."""
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("us"))
@@ -361,13 +361,11 @@ class Smooth(Kind):
     @classmethod
     def read(cls, node: Node, names: Scope) -> Smooth:
         over, unit = node.get("over"), node.get("in")
-        if unit is not None and unit.text() not in SECONDS:
-            raise unit.error(f"{unit.text()!r} was given. Give one of: {', '.join(SECONDS)}.")
         return cls(
             node.need("smooth").number(0, 1),
             names.number(node.need("deviation"), 0),
             None if over is None else names.value(over),
-            SECONDS[unit.text() if unit is not None else "days"],
+            SECONDS["days"] if unit is None else seconds_of(unit),
         )
 
     def make(self, rows: Rows, streams: Streams) -> pa.Array:
@@ -375,15 +373,15 @@ class Smooth(Kind):
         if self.over is None:
             keep = np.full(rows.count, self.memory)
         else:
-            at, _ = _axis(self.over.values(rows))
+            at, _ = axis(self.over.values(rows))
             gap = np.diff(at, prepend=at[:1]) / (1e6 * self.seconds)
             keep = self.memory ** np.maximum(gap, 0)
         keep[rows.nth == 1] = 0.0
         noise *= np.sqrt(1 - keep**2)
-        return pa.array(_remembered(noise, keep) * numbers(self.deviation, rows))
+        return pa.array(remembered(noise, keep) * numbers(self.deviation, rows))
 
 
-def _remembered(noise: np.ndarray, keep: np.ndarray) -> np.ndarray:
+def remembered(noise: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """x[i] = keep[i] x[i - 1] + noise[i], by doubling: log2(N) vector steps."""
     value, factor = noise.copy(), keep.copy()
     step = 1

@@ -149,8 +149,7 @@ def _states(machine: States) -> Block:
     """A state machine, its first states to the left."""
     found = list(moves(machine))
     said = {
-        n: stay(s.lasts) if s.next else ""
-        for n, s in zip(machine.names, machine.states, strict=True)
+        n: stay(s) if s.next else "" for n, s in zip(machine.names, machine.states, strict=True)
     }
     sizes = {n: (max(_width(n), _width(s)) + 24, 46.0) for n, s in said.items()}
     sizes |= {"": (14.0, 14.0)}

@@ -14,6 +14,7 @@ from geurim.generators.rules.formulas import Names, Value, needs
 from geurim.generators.rules.growth import WAYS
 from geurim.generators.rules.head import read_head
 from geurim.generators.rules.keys import Key
+from geurim.generators.rules.lags import Held, Settle
 from geurim.generators.rules.linked import Before, Running, Smooth
 from geurim.generators.rules.options import MORE, TABLE, WORLD
 from geurim.generators.rules.plan import KEPT, WRITTEN, Plan, Step, Table, ordered
@@ -233,7 +234,7 @@ class _Reader:
                 met.add(name)
                 ahead += [c for t, c in steps[name].needs if t == table.name]
         for name in met:
-            if isinstance(table.columns[name].kind, Running | Before | Smooth):
+            if isinstance(table.columns[name].kind, Running | Before | Smooth | Settle | Held):
                 node = self.sheet.tables[table.name].need("constraints")
                 raise node.error(
                     f"the column {name!r} depends on other rows, and cannot be drawn again for one "

@@ -81,6 +81,8 @@ def _shapes() -> dict[str, Schema]:
         "next": {"anyOf": [text, _named("number")]},
         "choice": {"anyOf": [_list(scalar), _named("number")]},
         "choices": {"anyOf": [_ref("choice"), _named("choice")]},
+        "race": _named("duration"),
+        "signal": _list({"type": "object"}),
         "mixture": _list(_draw({"weight": Option("number", "How often it is this one.")})),
         "cases": _list({"anyOf": [_case("if", "then"), _case("else")]}),
         "noise": {"anyOf": [_ref("number"), _draw({})]},

@@ -74,6 +74,15 @@ class Scope(Names):
             )
         return table, owner
 
+    def shared(self, node: Node) -> tuple[str, str]:
+        """A table at a node, and the nearest table that both it and this one are within."""
+        table = self.sheet.table(node)
+        mine = self.sheet.above(self.name)
+        for owner in self.sheet.above(table):
+            if owner in mine:
+                return table, owner
+        return self.sibling(node)  # raises, with what each belongs to
+
     def locale_of(self, node: Node) -> str:
         said = node.get("locale")
         return self.sheet.head.locale if said is None else said.text()

@@ -32,7 +32,9 @@ def unit(sheet: Sheet, table: str, name: str) -> str | None:
     found = sheet.resolved(table, name)
     if found is None or found.at[1] not in sheet.own(found.at[0]):
         return None
-    return _unit(sheet, found.at[0], sheet.column(*found.at))
+    if found.at not in sheet.units:
+        sheet.units[found.at] = _unit(sheet, found.at[0], sheet.column(*found.at))
+    return sheet.units[found.at]
 
 
 def _unit(sheet: Sheet, table: str, column: Column) -> str | None:

@@ -54,6 +54,7 @@ class Sheet:
     tables: Mapping[str, Node]
     folder: Path | None
     problems: Problems
+    units: dict[Part, str | None] = field(default_factory=dict)  # of columns, as far as asked for
     _columns: dict[Part, Column | None] = field(default_factory=dict)
     _reading: list[Part] = field(default_factory=list)
     _ways: dict[str, Any] = field(default_factory=dict)

@@ -10,6 +10,8 @@
 
 Each stay is a row with `state`, `entered` and `left`; `left` is missing where the period ends
 first. Formulas see the owner, `state` and `entered`. `keep: [ill]` leaves out the other states.
+`well: {race: {ill: {draw: …}, dead: {hazard: …}}}` leads where the first of several would.
+With a `schedule` time passes only while that is open: a machine wears in the hours of its shifts.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ import numpy as np
 import pyarrow as pa
 
 from geurim.generators.rules import processes
+from geurim.generators.rules.calendars import Intensity
 from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.draws import SECONDS, Draw, read_draw
 from geurim.generators.rules.formulas import Names, Value, column
 from geurim.generators.rules.kinds import check_sum, pick
-from geurim.generators.rules.options import WINDOW, Option, Options
+from geurim.generators.rules.options import SCHEDULED, WINDOW, Option, Options
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.generators.rules.ways import TIME, Setting, Way, Window
@@ -39,6 +42,7 @@ _MOST = 100_000  # stays of one owner: beyond that a dwell time is next to nothi
 STATE: Options = {
     "lasts": Option("lasts", "How long: a distribution and its unit, or a hazard by age."),
     "next": Option("next", "The state that follows, or several with their shares."),
+    "race": Option("race", "The states that may follow, each after its own time: the first wins."),
 }
 HAZARD: Options = {
     "hazard": Option("factors", "Rates per year, from these ages on: {0: 0.001, 50: 0.01}."),
@@ -78,11 +82,15 @@ class Hazard:
 
 @dataclass(frozen=True)
 class State:
-    """One state: how long it lasts (None: for ever) and where it leads, by weights."""
+    """One state: how long it lasts and where it leads, by weights.
 
-    lasts: Draw | Hazard | None
+    With as many times in `lasts` as there are states in `next` they race, and the first one wins;
+    none at all: it lasts for ever.
+    """
+
+    lasts: tuple[Draw | Hazard, ...] = ()
     next: tuple[int, ...] = ()
-    weights: tuple[Value, ...] = ()
+    weights: tuple[Value, ...] = ()  # none in a race
 
 
 @dataclass(frozen=True)
@@ -96,12 +104,14 @@ class States(Way):
     first_weights: tuple[Value, ...]
     states: tuple[State, ...]
     keep: tuple[str, ...]
+    schedule: Intensity | None = field(repr=False)
     key = "states"
     shape = "states"
     options: ClassVar[Options] = {
         **WINDOW,
         "first": Option("next", "The state it begins in, or several with their shares."),
         "keep": Option("names", "The states that are put out; else all."),
+        "schedule": SCHEDULED,
     }
 
     @classmethod
@@ -116,12 +126,21 @@ class States(Way):
         ]
         states = tuple(_state(n, known, inner) for n in stays)
         _reached(node, known, first, states)
-        keep = node.get("keep")
+        keep, schedule = node.get("keep"), node.get("schedule")
         kept = known if keep is None else list(keep.texts())
         for state in kept:
             _place(keep or node, state, known)
         window = Window.read(node, names)
-        return cls(setting.clock, window, tuple(known), first, first_weights, states, tuple(kept))
+        return cls(
+            setting.clock,
+            window,
+            tuple(known),
+            first,
+            first_weights,
+            states,
+            tuple(kept),
+            None if schedule is None else setting.schedule(schedule).opening,
+        )
 
     @property
     def columns(self) -> Mapping[str, pa.DataType]:
@@ -130,23 +149,30 @@ class States(Way):
     def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
         seen = owners.children(name, np.arange(owners.count), up)
         start, end = self.window.seconds(seen, self.clock, inside=False)
+        if self.schedule is not None:  # all below counts open seconds
+            start, end = self.schedule.until(start), self.schedule.until(end)
         first = np.array(self.first)[pick(self.first_weights, seen, streams.at("first"))]
+
+        winner = np.zeros(owners.count, np.int64)  # of the race that each owner was in last
 
         def view(state: int, index: np.ndarray, time_s: np.ndarray) -> Rows:
             rows = owners.children(name, index, up)
             rows.columns["state"] = pa.repeat(self.names[state], len(index))
-            rows.columns["entered"] = self.clock.moments(time_s)
+            rows.columns["entered"] = self._moments(time_s)
             return rows
 
         def dwell(state: int, index: np.ndarray, time_s: np.ndarray, round: int) -> np.ndarray:
+            rows, mine = view(state, index, time_s), streams.at("lasts", state, round)
             lasts = self.states[state].lasts
-            if lasts is None or not self.states[state].next:
-                return np.full(len(index), np.inf)
-            found = lasts.values(view(state, index, time_s), streams.at("lasts", state, round))
-            return np.asarray(np.maximum(found, self.clock.step_s))
+            found = [lasts[0].values(rows, mine)]
+            found += [t.values(rows, mine.at(i)) for i, t in enumerate(lasts[1:], 1)]
+            winner[index] = np.argmin(found, axis=0)
+            return np.asarray(np.maximum(np.min(found, axis=0), self.clock.step_s))
 
         def move(state: int, index: np.ndarray, time_s: np.ndarray, round: int) -> np.ndarray:
             there = self.states[state]
+            if not there.weights:
+                return np.asarray(np.array(there.next)[winner[index]])
             rows = view(state, index, time_s)
             codes = pick(there.weights, rows, streams.at("next", state, round))
             found: np.ndarray = np.array(there.next)[codes]
@@ -160,18 +186,28 @@ class States(Way):
         rows = owners.children(name, owner[kept], up)
         codes = pa.array(state[kept].astype(np.int32))
         rows.columns["state"] = pa.DictionaryArray.from_arrays(codes, pa.array(self.names))
-        rows.columns["entered"] = self.clock.moments(entered[kept])
-        rows.columns["left"] = self.clock.moments(np.where(cut[kept], np.nan, left[kept]))
+        rows.columns["entered"] = self._moments(entered[kept])
+        rows.columns["left"] = self._moments(np.where(cut[kept], np.nan, left[kept]))
         return rows
+
+    def _moments(self, time_s: np.ndarray) -> pa.Array:
+        return self.clock.moments(time_s if self.schedule is None else self.schedule.when(time_s))
 
 
 def _state(node: Node, known: list[str], names: Names) -> State:
     said = node.mapping(STATE)
     if not said:
-        return State(None)
+        return State()
+    if "race" in said:
+        node.mapping(["race"])
+        runners = node.need("race").items()
+        if not node.need("race").mapping():
+            raise node.error("nobody races. Write the states with their times: {ill: {draw: …}}.")
+        found = [(_place(n, s, known), _lasts(n, names)) for s, n in runners]
+        return State(tuple(t for _, t in found), tuple(s for s, _ in found))
     node.need("lasts"), node.need("next")
     following, weights = _next(node.need("next"), known, names)
-    return State(_lasts(node.need("lasts"), names), following, weights)
+    return State((_lasts(node.need("lasts"), names),), following, weights)
 
 
 def _lasts(node: Node, names: Names) -> Draw | Hazard:

@@ -21,7 +21,7 @@ from geurim.errors import SamplingError
 from geurim.generators.rules import processes
 from geurim.generators.rules.calendars import Intensity
 from geurim.generators.rules.clock import Clock
-from geurim.generators.rules.draws import SECONDS, Draw, read_draw
+from geurim.generators.rules.draws import SECONDS, Draw, read_draw, seconds_of
 from geurim.generators.rules.formulas import Formula, Names, Value, column, needs
 from geurim.generators.rules.options import LABEL, SCHEDULED, WINDOW, Option, Options
 from geurim.generators.rules.recurring import recurring
@@ -242,18 +242,23 @@ def _named(node: Node, usual: str) -> str:
 
 @dataclass(frozen=True)
 class Regular(Way):
-    """Rows at even steps of time: `every: {step: 10, in: minutes}`; `jitter` in the same unit."""
+    """Rows at even steps of time: `every: {step: 10, in: minutes}`; `jitter` in the same unit.
+
+    With a `schedule` the steps are of its open hours: `{step: 8, in: hours, schedule: shifts}`.
+    """
 
     clock: Clock = field(repr=False)
     window: Window
     step: Draw
     jitter: Draw | None
+    schedule: Intensity | None = field(repr=False)
     time: str
     key = "every"
     options: ClassVar[Options] = {
         "step": Option("number", "The time from one to the next."),
         "in": Option(tuple(SECONDS), "Its unit."),
         "jitter": Option("noise", "How much later each is, in the same unit."),
+        "schedule": SCHEDULED,
         **WINDOW,
         "as": LABEL,
     }
@@ -261,17 +266,21 @@ class Regular(Way):
     @classmethod
     def read(cls, node: Node, names: Names, setting: Setting) -> Regular:
         node.mapping(cls.options)
-        unit = node.need("in").text()
-        if unit not in SECONDS:
-            raise node.need("in").error(f"{unit!r} was given. Give one of: {', '.join(SECONDS)}.")
+        unit_s = seconds_of(node.need("in"))
         step = Draw("constant", (("value", names.number(node.need("step"), 1e-9)),))
-        step = replace(step, seconds=SECONDS[unit])
-        jitter = node.get("jitter")
+        step = replace(step, seconds=unit_s)
+        jitter, schedule = node.get("jitter"), node.get("schedule")
         drawn = None if jitter is None else read_draw(jitter, names)
         if drawn is not None:
-            drawn = replace(drawn, seconds=SECONDS[unit])
-        window = Window.read(node, names)
-        return cls(setting.clock, window, step, drawn, _named(node, "time"))
+            drawn = replace(drawn, seconds=unit_s)
+        return cls(
+            setting.clock,
+            Window.read(node, names),
+            step,
+            drawn,
+            None if schedule is None else setting.schedule(schedule).opening,
+            _named(node, "time"),
+        )
 
     @property
     def columns(self) -> Mapping[str, pa.DataType]:
@@ -280,11 +289,15 @@ class Regular(Way):
     def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
         seen = _seen_from(owners, name, up)
         start, end = self.window.seconds(seen, self.clock, inside=True)
+        if self.schedule is not None:
+            start, end = self.schedule.until(start), self.schedule.until(end)
         step = self.step.values(seen, streams)
         count = np.ceil(np.maximum(end - start, 0) / step - 1e-9).astype(np.int64)
         owner = np.repeat(np.arange(owners.count), count)
         rows = owners.children(name, owner, up)
         time_s = start[owner] + (rows.nth - 1) * step[owner]
+        if self.schedule is not None:
+            time_s = self.schedule.when(time_s)
         if self.jitter is not None:
             time_s = time_s + self.jitter.values(rows, streams.at("jitter"))
         rows.columns[self.time] = self.clock.moments(time_s)
