@@ -246,7 +246,8 @@ def written(plan: Plan, rows: Rows, offsets: Mapping[str, int], streams: Streams
         )
     schema = written_schema(plan, table.name)
     arrays = [_plain(found[f.name]).cast(f.type) for f in schema]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return batch if table.where is None else batch.filter(pa.array(table.where.mask(rows)))
 
 
 def _names(fixed: pa.Table | None) -> list[str]:

@@ -43,6 +43,7 @@ class Table:
     block: int | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     constraints: tuple[Formula, ...] = ()
+    where: Formula | None = None  # which of its rows are put out
     anomalies: tuple[Anomaly, ...] = ()
 
     @property
