@@ -653,3 +653,21 @@ tables:
     for parts, expected in (("cards, gifts", {"who", "shop"}), ("cards, cash, gifts", {"who"})):
         keys = world(text.replace("UNION", parts)).sample(seed=1).keys["moves"]
         assert {f.columns[0] for f in keys.foreign} == expected
+
+
+def test_an_owner_that_nobody_can_look_up_is_not_named() -> None:
+    text = """
+tables:
+  people: {rows: 3, columns: {id: {key: 1}}}
+  habits: {of: people, as: who, each: 2, hide: true, columns: {HABIT}}
+  visits: {of: habits, as: habit, each: 2, columns: {who: habit.who, place: nth}}
+"""
+    assert made(text.replace("HABIT", "rate: 2"))["visits"].column_names == ["who", "place"]
+    named = made(text.replace("HABIT", "id: {key: 1}"))["visits"]
+    assert named.column_names == ["habit", "who", "place"]
+
+
+def test_what_goes_wrong_in_a_row_names_the_column() -> None:
+    text = "tables: {t: {columns: {a: {choose: [0, 1]}, b: {draw: exponential, mean: a}}}}"
+    with pytest.raises(SettingError, match=r"t\.b: exponential: mean is 0 in row"):
+        made(text, 100)

@@ -155,7 +155,8 @@ def read_kind(node: Node, names: Scope, others: tuple[str, ...] = ()) -> Kind:
         return Constant.of(node)
     if not isinstance(value, dict):
         raise node.error(f"{shown(value)} was given. Give a formula, or one of: {_all()}.")
-    found = [k for k in node.mapping() if k in KINDS]
+    kinds = [k for k in node.mapping() if k in KINDS]
+    found = [k for k in kinds if not any(k in KINDS[o].options for o in kinds)]
     if len(found) != 1:
         what = "no kind" if not found else f"several kinds ({', '.join(found)})"
         near = _near(node, others) if not found else ""
