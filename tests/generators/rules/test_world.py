@@ -662,3 +662,77 @@ def test_parameters_change_the_world_and_its_lineage() -> None:
             world(text, p=bad)
     with pytest.raises(SettingError, match="no parameter 'q'"):
         world(text, q=1)
+
+
+def test_parameters_follow_from_others_and_set_the_head() -> None:
+    text = """
+locale: tongue
+period: [first, last]
+parameters:
+  tongue: en_US
+  first: 2025-01-01
+  last: {formula: "add_days(first, if(tongue = 'ko_KR', 10, 20))"}
+  won: {formula: "if(tongue = 'ko_KR', 1300, 1)"}
+tables: {t: {columns: {who: {person: name}, cost: 2 * won}}}
+"""
+    usual, korean = world(text), world(text, tongue="ko_KR")
+    assert (usual.plan.clock.length_s, korean.plan.clock.length_s) == (20 * 86_400, 10 * 86_400)
+    rows = korean.sample(3, seed=1).tables["t"].to_arrow().to_pylist()
+    assert all(r["cost"] == 2600 and r["who"][0] > "가" for r in rows)
+    assert world(text, tongue="ko_KR", won=5).sample(1, seed=1).tables["t"].to_arrow()[
+        "cost"
+    ].to_pylist() == [10]
+    with pytest.raises(SettingError, match=r"(?s)last.formula: there is no 'fist'.*tongue, first"):
+        world(text.replace("add_days(first", "add_days(fist"))
+
+
+def test_where_leaves_rows_out_when_they_are_written() -> None:
+    text = """
+tables:
+  people: {rows: 100, columns: {id: {key: 1}, seen: {over: visits, take: count}}}
+  visits:
+    of: people
+    as: who
+    each: 5
+    where: long and nth < who.seen
+    columns: {long: {chance: 0.5}}
+"""
+    found = made(text)
+    assert set(found["people"]["seen"].to_pylist()) == {5}  # counted before they are left out
+    assert found["visits"]["long"].to_pylist() == [True] * found["visits"].num_rows
+    assert stats.binomtest(found["visits"].num_rows, 400, 0.5).pvalue > LEVEL
+    with pytest.raises(SettingError, match=r"(?s)'visits' would name rows of 'people'"):
+        world(text.replace("rows: 100,", "rows: 100, where: seen > 1,"))
+
+
+def test_a_union_refers_to_what_its_parts_refer_to() -> None:
+    text = """
+tables:
+  shops: {rows: 5, columns: {id: {key: 1}}}
+  people: {rows: 50, columns: {id: {key: 1}}}
+  cards: {of: people, as: who, each: 3, hide: true, columns: {shop: {reference: shops}}}
+  cash: {of: people, as: who, each: 2, hide: true, columns: {shop: nth, own: {constant: a}}}
+  gifts: {of: people, as: who, each: 1, hide: true, columns: {own: {constant: b}}}
+  moves: {union: [UNION], columns: {id: {key: 1}}}
+"""
+    for parts, expected in (("cards, gifts", {"who", "shop"}), ("cards, cash, gifts", {"who"})):
+        keys = world(text.replace("UNION", parts)).sample(seed=1).keys["moves"]
+        assert {f.columns[0] for f in keys.foreign} == expected
+
+
+def test_an_owner_that_nobody_can_look_up_is_not_named() -> None:
+    text = """
+tables:
+  people: {rows: 3, columns: {id: {key: 1}}}
+  habits: {of: people, as: who, each: 2, hide: true, columns: {HABIT}}
+  visits: {of: habits, as: habit, each: 2, columns: {who: habit.who, place: nth}}
+"""
+    assert made(text.replace("HABIT", "rate: 2"))["visits"].column_names == ["who", "place"]
+    named = made(text.replace("HABIT", "id: {key: 1}"))["visits"]
+    assert named.column_names == ["habit", "who", "place"]
+
+
+def test_what_goes_wrong_in_a_row_names_the_column() -> None:
+    text = "tables: {t: {columns: {a: {choose: [0, 1]}, b: {draw: exponential, mean: a}}}}"
+    with pytest.raises(SettingError, match=r"t\.b: exponential: mean is 0 in row"):
+        made(text, 100)

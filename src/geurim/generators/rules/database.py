@@ -159,9 +159,13 @@ def _source(table: pa.Table, lineage: Lineage) -> Source:
 def keys_of(plan: Plan, table: Table) -> Keys:
     """The key of a table, and what its columns refer to."""
     if table.parts:
-        parts = [keys_of(plan, plan.tables[n]) for n in table.parts]
-        shared = set(parts[0].foreign).intersection(*(p.foreign for p in parts[1:]))
-        foreign = [f for f in parts[0].foreign if f in shared]
+        parts = [(written_schema(plan, n), keys_of(plan, plan.tables[n])) for n in table.parts]
+        found = dict.fromkeys(f for _, keys in parts for f in keys.foreign)
+        foreign = [
+            f
+            for f in found
+            if all(f in k.foreign for s, k in parts if not {*f.columns}.isdisjoint(s.names))
+        ]
         own = tuple(table.columns)
         return Keys(primary=own[:1], foreign=tuple(foreign), required=own[:1])
     foreign = []

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from geurim.errors import SamplingError
+from geurim.errors import SamplingError, SettingError
 from geurim.generators.rules.anomalies import spoilt
 from geurim.generators.rules.keys import Key
 from geurim.generators.rules.plan import KEPT, WRITTEN, Plan, Step, Table
@@ -154,7 +154,10 @@ def _broken(table: Table, rows: Rows) -> np.ndarray:
 
 def fill(table: Table, name: str, rows: Rows, streams: Streams) -> None:
     """Make a column of rows, in its own stream."""
-    made = table.columns[name].kind.make(rows, streams.at(name))
+    try:
+        made = table.columns[name].kind.make(rows, streams.at(name))
+    except SettingError as error:
+        raise SettingError(f"{table.name}.{name}: {error}") from error
     rows.columns[name] = made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
     _link(table, name, rows)
 
@@ -186,7 +189,7 @@ def written_schema(plan: Plan, name: str) -> pa.Schema:
     key = table.key
     if key is not None:
         fields[key[0]] = key[1].type
-    if table.parent is not None:
+    if table.parent is not None and plan.names_owner(table):
         fields[table.up] = key_type(plan, table.parent)
     if table.way is not None:
         fields |= dict(table.way.columns)
@@ -240,13 +243,14 @@ def written(plan: Plan, rows: Rows, offsets: Mapping[str, int], streams: Streams
     for name, about in table.columns.items():
         if name not in table.links and not isinstance(about.kind, Key):
             found[name] = about.written(found[name], rows, streams.at(name))
-    if table.parent is not None:
+    if table.parent is not None and plan.names_owner(table):
         found[table.up] = _as_key(
             plan, table.parent, pa.array(np.asarray(rows.owner) + offsets[table.parent])
         )
     schema = written_schema(plan, table.name)
     arrays = [_plain(found[f.name]).cast(f.type) for f in schema]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return batch if table.where is None else batch.filter(pa.array(table.where.mask(rows)))
 
 
 def _names(fixed: pa.Table | None) -> list[str]:

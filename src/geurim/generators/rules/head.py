@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from geurim.contract import Json
 from geurim.errors import GeurimError, MissingExtra
 from geurim.generators.rules.calendars import Intensity, intensity
 from geurim.generators.rules.clock import Clock, moment
+from geurim.generators.rules.formulas import Names
 from geurim.generators.rules.kinds import pairs
 from geurim.generators.rules.options import PARAMETER, SCHEDULE, STEPS
 from geurim.generators.rules.problems import Problems
+from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.ways import Setting
 from geurim.nodes import Node, shown
 
@@ -34,23 +36,23 @@ class Head:
 
 def read_head(node: Node, given: Mapping[str, Json], problems: Problems) -> Head:
     """The head at the root of a world, with other values for its parameters."""
+    constants: dict[str, Json] = {}
+    with problems.noting():
+        constants = _parameters(node, given, problems)
     found: dict[str, str] = {}
     for key in ("world", "about", "locale", "calendar"):
         with problems.noting():
             about = node.get(key)
-            found |= {} if about is None else {key: about.text()}
+            found |= {} if about is None else {key: _put(about, constants).text()}
     clock = _USUAL
     with problems.noting():
-        clock = _clock(node)
+        clock = _clock(node, constants)
     country = found.get("calendar", "")
     schedules = {}
     with problems.noting():
         for name, at in node.entries("schedules"):
             with problems.noting():
                 schedules[name] = _schedule(at, clock, country)
-    constants: dict[str, Json] = {}
-    with problems.noting():
-        constants = _parameters(node, given, problems)
     return Head(
         name=found.get("world", "world"),
         about=found.get("about", ""),
@@ -60,11 +62,17 @@ def read_head(node: Node, given: Mapping[str, Json], problems: Problems) -> Head
     )
 
 
-def _clock(node: Node) -> Clock:
+def _put(node: Node, constants: Mapping[str, Json]) -> Node:
+    """A node of the head; where it names a parameter, that one's value."""
+    known = isinstance(node.value, str) and node.value in constants
+    return replace(node, value=constants[node.value]) if known else node
+
+
+def _clock(node: Node, constants: Mapping[str, Json]) -> Clock:
     period, step = node.get("period"), node.get("step")
     start, end = _USUAL.start, _USUAL.end
     if period is not None:
-        ends = period.list()
+        ends = [_put(n, constants) for n in period.list()]
         if len(ends) != 2 or not all(isinstance(n.value, dt.date) for n in ends):
             raise period.error(
                 f"{shown(period.value)} was given. Give two dates: [2025-01-01, 2026-01-01]."
@@ -82,7 +90,7 @@ def _parameters(node: Node, given: Mapping[str, Json], problems: Problems) -> di
     found: dict[str, Json] = {}
     for name, at in node.entries("parameters"):
         with problems.noting():
-            found[name] = _parameter(name, at, given)
+            found[name] = _parameter(name, at, given, found)
     for name in given:
         known = [k for k, _ in node.entries("parameters")]
         if name not in known:
@@ -92,11 +100,20 @@ def _parameters(node: Node, given: Mapping[str, Json], problems: Problems) -> di
     return found
 
 
-def _parameter(name: str, node: Node, given: Mapping[str, Json]) -> Json:
+def _usual(node: Node, above: Mapping[str, Json]) -> Node:
+    """What a parameter is where nothing else is given: a value, or a formula of those above it."""
+    formula = node.get("formula")
+    if node.get("value") is not None or formula is None:
+        return node.need("value")
+    found = Names(lambda n: None, above, lambda: list(above), lambda n: None).value(formula)
+    return replace(formula, value=found.values(Rows("", 1))[0].as_py())
+
+
+def _parameter(name: str, node: Node, given: Mapping[str, Json], above: Mapping[str, Json]) -> Json:
     bare = not isinstance(node.value, Mapping)
     if not bare:
         node.mapping(PARAMETER)
-    usual = node if bare else node.need("value")
+    usual = node if bare else _usual(node, above)
     value = given.get(name, usual.value)
     if isinstance(value, list | dict) or value is None:
         raise usual.error(f"{shown(value)} was given. Give a number, a text or a date.")

@@ -40,6 +40,7 @@ WORLD: Options = {
 
 PARAMETER: Options = {
     "value": Option("scalar", "The usual value."),
+    "formula": Option("formula", "In place of a value: a formula of parameters above."),
     "low": Option("constant number", "The least value."),
     "high": Option("constant number", "The greatest value."),
     "about": ABOUT,
@@ -72,6 +73,7 @@ TABLE: Options = {
 MORE: Options = {
     "columns": Option("columns", "Its columns by their names."),
     "constraints": Option("formulas", "Conditions that every row keeps."),
+    "where": Option("formula", "A condition: rows for which it does not hold are not put out."),
     "anomalies": Option("anomalies", "What is spoilt on purpose, and labelled."),
     "edge_cases": Option("edge cases", "What hardly ever comes by chance, made on request."),
 }

@@ -44,6 +44,7 @@ class Table:
     block: int | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     constraints: tuple[Formula, ...] = ()
+    where: Formula | None = None  # which of its rows are put out
     anomalies: tuple[Anomaly, ...] = ()
     edges: tuple[EdgeCase, ...] = ()
 
@@ -99,6 +100,11 @@ class Plan:
     def put_out(self) -> tuple[str, ...]:
         """The tables that are written."""
         return tuple(n for n, t in self.tables.items() if not t.hidden)
+
+    def names_owner(self, table: Table) -> bool:
+        """Whether its rows are put out with their owner's key: not where nobody can look it up."""
+        owner = None if table.parent is None else self.tables[table.parent]
+        return owner is not None and not (owner.hidden and owner.key is None)
 
     def tree(self, root: str) -> tuple[str, ...]:
         """The tables within a root, itself first."""

@@ -46,6 +46,9 @@ def read_plan(
     sheet = Sheet(head, _outlines(node, problems), folder, problems)
     reader = _Reader(sheet)
     tables = {n: reader.table(n) for n in sheet.tables}
+    for table in tables.values():
+        with problems.noting():
+            _check_left_out(table, list(tables.values()), sheet)
     problems.tell()
     tables = dict(change(tables)) if change is not None else tables
     steps: list[Step] = []
@@ -79,6 +82,25 @@ def _outlines(node: Node, problems: Problems) -> dict[str, Node]:
     return found
 
 
+def _check_left_out(table: Table, tables: list[Table], sheet: Sheet) -> None:
+    """Refuse `where` for a table that others refer to: what they name might not be there."""
+    others = [
+        t.name
+        for t in tables
+        if t.parent == table.name
+        or any(other == table.name and not t.columns[n].hidden for n, other in t.links.items())
+    ]
+    if table.where is not None and others:
+        raise (
+            sheet.tables[table.name]
+            .need("where")
+            .error(
+                f"{', '.join(map(repr, others))} would name rows of {table.name!r} that are left out. "
+                "Give 'where' to a table that no other refers to."
+            )
+        )
+
+
 class _Reader:
     """Tables and steps of a sheet."""
 
@@ -101,7 +123,7 @@ class _Reader:
     def _rest(self, name: str, node: Node) -> dict[str, Any]:
         parent = self.sheet.parent(name)
         about, hide, block = node.get("about"), node.get("hide"), node.get("block")
-        union, sort = node.get("union"), node.get("sort")
+        union, sort, where = node.get("union"), node.get("sort"), node.get("where")
         parts = tuple(self.sheet.table(n) for n in union.list()) if union is not None else ()
         self._check_shape(name, node, parent, parts)
         scope = self.sheet.scope(name)
@@ -121,6 +143,7 @@ class _Reader:
             "sort": () if sort is None else sort.texts(),
             "block": None if block is None else block.count(1),
             "constraints": tuple(c for _, c in conditions),
+            "where": None if where is None else scope.condition(where),
             "anomalies": tuple(anomalies),
             "edges": tuple(edges),
         }
@@ -193,9 +216,9 @@ class _Reader:
         return [rows, *steps.values(), self._writing(table)]
 
     def _writing(self, table: Table) -> Step:
-        """What must be there to put a table out: what noise and anomalies are computed from."""
+        """What must be there to put a table out: what `where`, noise and anomalies need."""
         named = [c.measured for c in table.columns.values()] + [a.needs for a in table.anomalies]
-        here, whole = self.sheet.parts(table.name, frozenset().union(*named))
+        here, whole = self.sheet.parts(table.name, needs(table.where).union(*named))
         return Step(
             table=table.name,
             column=WRITTEN,

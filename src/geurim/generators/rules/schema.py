@@ -70,7 +70,7 @@ def _shapes() -> dict[str, Schema]:
         "hours": {"anyOf": [text, _list({"anyOf": [number, _list(number)]})]},
         "rows": _list({"type": "object"}),
         "parameters": _named("parameter"),
-        "parameter": {"anyOf": [scalar, _object(PARAMETER, required=["value"])]},
+        "parameter": {"anyOf": [scalar, _object(PARAMETER)]},
         "schedules": _named("schedule"),
         "schedule": _object(SCHEDULE),
         "columns": _named("column"),
