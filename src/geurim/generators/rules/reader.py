@@ -95,8 +95,8 @@ def _check_left_out(table: Table, tables: list[Table], sheet: Sheet) -> None:
             sheet.tables[table.name]
             .need("where")
             .error(
-                f"{', '.join(map(repr, others))} would name rows of {table.name!r} that are left out. "
-                "Give 'where' to a table that no other refers to."
+                f"{', '.join(map(repr, others))} would name rows of {table.name!r} that are left "
+                "out. Give 'where' to a table that no other refers to."
             )
         )
 
