@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from geurim.generators.rules.keys import Key
 from geurim.generators.rules.lags import Held, Settle
 from geurim.generators.rules.linked import Before, Running, Smooth
 from geurim.generators.rules.options import MORE, TABLE, WORLD
-from geurim.generators.rules.plan import KEPT, WRITTEN, Plan, Step, Table, ordered
+from geurim.generators.rules.plan import KEPT, WRITTEN, Part, Plan, Step, Table, ordered
 from geurim.generators.rules.problems import Problems
 from geurim.generators.rules.rare import EdgeCase
 from geurim.generators.rules.sense import Possible
@@ -194,11 +194,12 @@ class _Reader:
         own = table.parent
         before = self.sheet.parts(table.name, needs(table.way)) if table.way else ([], [])
         above = [(own, "")] if own else []
+        beside = self._wanted(table.way.wants) if table.way else ([], [])
         rows = Step(
             table=table.name,
             column="",
-            needs=frozenset([*above, *before[0]]) - {(table.name, "")},
-            whole=frozenset(before[1]),
+            needs=frozenset([*above, *before[0], *beside[0]]) - {(table.name, "")},
+            whole=frozenset([*before[1], *beside[1]]),
         )
         steps = {n: self._step(table, n) for n in table.columns}
         kept = self._kept(table, steps)
@@ -230,19 +231,22 @@ class _Reader:
         kind = table.columns[name].kind
         here, whole = self.sheet.parts(table.name, kind.needs)
         here += [(table.name, n) for n in kind.needs if n in table.columns]
-        for other, dotted in kind.wants:
-            if dotted:
-                more = self.sheet.parts(other, [dotted])
-                here, whole = [*here, *more[0]], [*whole, *more[1]]
-            else:
-                here = [*here, (other, "")]
-        whole = [*whole, *kind.whole]
+        beside = self._wanted(kind.wants)
         return Step(
             table=table.name,
             column=name,
-            needs=frozenset([*here, (table.name, "")]),
-            whole=frozenset(whole),
+            needs=frozenset([*here, *beside[0], (table.name, "")]),
+            whole=frozenset([*whole, *beside[1], *kind.whole]),
         )
+
+    def _wanted(self, parts: Iterable[Part]) -> tuple[list[Part], list[Part]]:
+        """What columns of other tables need, and their rows; as `Sheet.parts`."""
+        here: list[Part] = []
+        whole: list[Part] = []
+        for table, dotted in parts:
+            more = self.sheet.parts(table, [dotted]) if dotted else ([(table, "")], [])
+            here, whole = [*here, *more[0]], [*whole, *more[1]]
+        return here, whole
 
     def _kept(self, table: Table, steps: Mapping[str, Step]) -> tuple[str, ...]:
         """The columns that constraints are about and those they are made of, in order."""

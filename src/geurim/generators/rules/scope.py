@@ -62,6 +62,13 @@ class Scope(Names):
             )
         return table
 
+    def beside(self, node: Node) -> str:
+        """A table at a node that is within this table's owner, however deep."""
+        table, owner = self.sheet.table(node), self.sheet.parent(self.name)
+        if table == self.name or owner not in self.sheet.above(table):
+            raise node.error(f"{table!r} does not belong to {owner!r}. Name a table that does.")
+        return table
+
     def sibling(self, node: Node) -> tuple[str, str]:
         """A table at a node, and the table that both it and this one are within."""
         table = self.sheet.table(node)

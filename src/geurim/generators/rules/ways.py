@@ -69,6 +69,11 @@ class Way(abc.ABC):
         """The dotted names that must be there before."""
         return needs(self)
 
+    @property
+    def wants(self) -> frozenset[tuple[str, str]]:
+        """Columns of tables in the same block that must be there; "" for the rows themselves."""
+        return frozenset()
+
     @abc.abstractmethod
     def grow(self, owners: Rows, name: str, up: str, streams: Streams) -> Rows:
         """The rows of the table `name` within `owners`, which they call `up`."""
