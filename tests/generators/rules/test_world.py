@@ -147,6 +147,17 @@ def test_the_first_case_that_holds_counts() -> None:
     assert found["b"].to_pylist() == expected.tolist()
 
 
+def test_a_case_waits_for_what_its_kind_looks_at() -> None:
+    found = one(
+        "name: {cases: [{if: a < 0.5, then: {person: name, sex: sex}}, {else: {choose: [x]}}]}\n"
+        "b: {cases: [{if: a < 0.5, then: {given: sex, choose: {F: {u: 1}, M: {v: 1}}}}]}\n"
+        "a: {draw: uniform, low: 0, high: 1}\nsex: {choose: [F, M]}",
+        200,
+    )
+    for row in found.to_pylist():
+        assert row["b"] == ({"F": "u", "M": "v"}[row["sex"]] if row["a"] < 0.5 else None)
+
+
 def test_between_is_even_and_ends_belong_to_it() -> None:
     found = one("a: {between: [2025-01-01, 2025-01-05]}\nb: {between: [0, 1]}")
     days = pc.value_counts(found["a"].combine_chunks())

@@ -351,6 +351,18 @@ class Cases(Kind):
     kind = "cases"
     shape = "cases"
 
+    @property
+    def needs(self) -> frozenset[str]:
+        return needs(self.conditions).union(*(k.needs for k in self.kinds))
+
+    @property
+    def wants(self) -> frozenset[tuple[str, str]]:
+        return frozenset().union(*(k.wants for k in self.kinds))
+
+    @property
+    def whole(self) -> frozenset[tuple[str, str]]:
+        return frozenset().union(*(k.whole for k in self.kinds))
+
     @classmethod
     def read(cls, node: Node, names: Scope) -> Cases:
         from geurim.generators.rules.columns import read_kind
