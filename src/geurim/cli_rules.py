@@ -175,6 +175,35 @@ def schema(run: Run, output: str | None, overwrite: bool) -> None:
     run.say(f"Wrote {output}")
 
 
+@rules.command()
+@click.argument("folder")
+@click.option(
+    "--to", "form", required=True, type=click.Choice(["fhir", "omop"]), help="The form to write."
+)
+@click.option("-o", "--output", required=True, metavar="OUT", help="A file; of omop, a folder.")
+@overwrite_option
+@common
+@click.pass_obj
+def export(run: Run, folder: str, form: str, output: str, overwrite: bool) -> None:
+    """Write patients as FHIR R4 bundles (a patient a line), or as tables of OMOP.
+
+    FOLDER is what `geurim generate patients` wrote.
+
+    \b
+    Examples:
+      geurim rules export out --to fhir -o patients.ndjson
+      geurim rules export out --to omop -o cdm
+    """
+    from geurim.generators.rules.export import export_fhir, export_omop
+
+    if form == "fhir":
+        count = export_fhir(folder, output, overwrite=overwrite)
+        run.say(f"Wrote {output}: {count:,} bundles")
+    else:
+        count = export_omop(folder, output, overwrite=overwrite)
+        run.say(f"Wrote {output}: {count:,} rows")
+
+
 def is_world(data: str | None) -> bool:
     """Whether DATA is a world: a YAML file, or the name of one that ships."""
     if not data:
