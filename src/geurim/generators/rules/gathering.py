@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ import pyarrow as pa
 from geurim.generators.rules.clock import Clock
 from geurim.generators.rules.formulas import LINK
 from geurim.generators.rules.kinds import decoded
+from geurim.generators.rules.options import LABEL, WINDOW, Option, Options
 from geurim.generators.rules.rows import Rows
 from geurim.generators.rules.streams import Streams
 from geurim.generators.rules.ways import TIME, Setting, Way, Window
@@ -45,10 +46,16 @@ class Gathered(Way):
     taken: tuple[tuple[str, pa.DataType], ...]
     time: str
     key = "gather"
+    options: ClassVar[Options] = {
+        "tables": Option("labels", "Tables within the same owner, each with its column of times."),
+        "take": Option("names", "Columns that all of these tables have."),
+        **WINDOW,
+        "as": LABEL,
+    }
 
     @classmethod
     def read(cls, node: Node, names: Scope, setting: Setting) -> Gathered:
-        node.mapping(["tables", "take", "from", "to", "as"])
+        node.mapping(cls.options)
         times, take, said = [], node.get("take"), node.get("as")
         for table, at in node.need("tables").items():
             names.beside(Node(table, at.path, at.file, at.places))

@@ -117,9 +117,7 @@ def _medication(row: Row) -> Resource:
 
 def _observation(row: Row) -> Resource:
     quantity = {"unit": row["unit"], "system": _SYSTEMS["ucum"], "code": row["unit"]}
-    limits = {
-        k: {"value": row[k], **quantity} for k in ("low", "high") if row[k] is not None
-    }
+    limits = {k: {"value": row[k], **quantity} for k in ("low", "high") if row[k] is not None}
     code: Resource = {"text": row["name"]}
     if row["code"] is not None:
         code["coding"] = [_coding("loinc", row["code"], row["name"])]
