@@ -29,7 +29,7 @@ from geurim.generators.rules.ways import TIME, Setting, Way, Window
 from geurim.nodes import Node
 
 if TYPE_CHECKING:
-    from geurim.generators.rules.reader import Scope
+    from geurim.generators.rules.scope import Scope
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Gathered(Way):
     time: str
     key = "gather"
     options: ClassVar[Options] = {
-        "tables": Option("labels", "Tables within the same owner, each with its column of times."),
+        "tables": Option("match", "Tables within the same owner, each with its column of times."),
         "take": Option("names", "Columns that all of these tables have."),
         **WINDOW,
         "as": LABEL,
