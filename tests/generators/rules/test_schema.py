@@ -97,6 +97,7 @@ tables:
   ticks: {of: people, as: who, every: {step: 30, in: days, from: who.born, to: 2025-03-01}}
   gaps: {of: people, as: who, events: {gap: {draw: gamma, mean: 9, shape: 2, in: days}}}
   many: {of: people, as: who, each: {draw: poisson, mean: 2}}
+  both: {of: people, as: who, gather: {tables: {gaps: time, pays: paid}, to: 2025-03-01}}
 """
 
 
