@@ -80,8 +80,9 @@ tables:
       worn: {lasts: {draw: exponential, mean: 9, in: hours}, next: up}
       hit: {lasts: {draw: exponential, mean: 3, in: hours}, next: up}
 """
-ALWAYS, OPEN = SHIFTS.replace("SCHEDULE\n", "keep: [up, worn, hit]\n"), SHIFTS.replace(
-    "SCHEDULE", "schedule: shifts"
+ALWAYS, OPEN = (
+    SHIFTS.replace("SCHEDULE\n", "keep: [up, worn, hit]\n"),
+    SHIFTS.replace("SCHEDULE", "schedule: shifts"),
 )
 
 
@@ -130,4 +131,6 @@ def test_a_race_of_nobody_is_refused() -> None:
     with pytest.raises(SettingError, match="nobody races"):
         made("tables:\n  m:\n    columns: {id: {key: 1}}\n" + text, 1)
     with pytest.raises(SettingError, match="no state 'c'"):
-        made("tables:\n  m:\n    columns: {id: {key: 1}}\n" + text.replace("{}}, b", "{c: 3}}, b"), 1)
+        made(
+            "tables:\n  m:\n    columns: {id: {key: 1}}\n" + text.replace("{}}, b", "{c: 3}}, b"), 1
+        )

@@ -44,7 +44,9 @@ def peak_hz(wave: np.ndarray) -> float:
     return float(hz[inside][np.argmax(found[inside])])
 
 
-BLOWS = "{{impulses: {}, hz: 107.3, resonance_hz: 3100, decay_s: 0.001, slip: 0.01}}, {{noise: 0.5}}"
+BLOWS = (
+    "{{impulses: {}, hz: 107.3, resonance_hz: 3100, decay_s: 0.001, slip: 0.01}}, {{noise: 0.5}}"
+)
 
 
 def test_envelope_peaks_at_the_rate_of_the_blows_and_not_without_them() -> None:
