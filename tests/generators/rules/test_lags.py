@@ -1,4 +1,4 @@
-"""What settles, what is held; states that race, and time that passes only in the hours of shifts."""
+"""What settles, what is held; states that race, and time that passes in the hours of shifts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,10 @@ tables:
     states:
       SCHEDULE
       first: up
-      up: {race: {worn: {draw: weibull, scale: 100, shape: 2, in: hours}, hit: {draw: exponential, mean: 150, in: hours}}}
+      up:
+        race:
+          worn: {draw: weibull, scale: 100, shape: 2, in: hours}
+          hit: {draw: exponential, mean: 150, in: hours}
       worn: {lasts: {draw: exponential, mean: 9, in: hours}, next: up}
       hit: {lasts: {draw: exponential, mean: 3, in: hours}, next: up}
 """

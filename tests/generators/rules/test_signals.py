@@ -1,4 +1,4 @@
-"""Waveforms: a defect's rate stands out of the envelope, power adds up, the sampler's limits hold."""
+"""Waveforms: a defect's rate stands out of the envelope, power adds up, limits hold."""
 
 from __future__ import annotations
 
@@ -132,5 +132,5 @@ def test_lists_go_to_parquet_and_not_to_databases(tmp_path) -> None:  # type: ig
     write_database(made, tmp_path / "folder")
     assert (tmp_path / "folder" / "waves.parquet").exists()
     for to, files in ((f"sqlite:///{tmp_path}/x.db", ".parquet"), (tmp_path / "csv", ".csv")):
-        with pytest.raises(DataError, match="wave.*Parquet"):
+        with pytest.raises(DataError, match=r"wave.*Parquet"):
             write_database(made, to, files=files)
