@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,3 +115,21 @@ def test_korean_customers_pay_in_won_and_live_in_korea() -> None:
     assert found["customers"].name.str.match("[가-힣]+$").all()
     salary = found["transactions"].query("type == 'salary'").amount
     assert 3_000_000 < salary.median() < 9_000_000 and (salary % 10 == 0).all()
+
+
+def test_subtle_fraud_is_harder_to_find_and_no_simple_rule_finds_it() -> None:
+    """Bounds wider than the spread over seeds; `benchmarks/finance.py` measures more."""
+    path = Path(__file__).parents[2] / "benchmarks" / "finance.py"
+    spec = importlib.util.spec_from_file_location("finance_benchmark", path)
+    assert spec is not None and spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    found = {}
+    for subtlety, low, high in ((0.0, 0.9, 1.0), (0.5, 0.75, 0.96), (1.0, 0.4, 0.85)):
+        both = [benchmark.transactions(250, s, subtlety=subtlety, fraud=0.02) for s in (1, 2)]
+        scores = benchmark.detected(*both)
+        found[subtlety] = scores["boosted trees"]
+        assert low < found[subtlety] < high
+        for rule in ("amount", "new merchant", "hour of night"):
+            assert scores[rule] < 0.6 * found[subtlety]
+    assert found[0.0] > found[0.5] > found[1.0]
