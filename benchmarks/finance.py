@@ -25,7 +25,7 @@ def transactions(customers: int, seed: int, **parameters: float) -> pd.DataFrame
 
 
 def within(account: np.ndarray, at_s: np.ndarray, window_s: float) -> np.ndarray:
-    """How many earlier rows (N,) of the same account lie in the window; rows are in time's order."""
+    """How many earlier rows (N,) of the same account lie in the window; rows are in order."""
     size = float(at_s.max() + 10 * DAY_S)
     keys = account * size + at_s + 9 * DAY_S
     order = np.argsort(keys, kind="stable")

@@ -1,6 +1,6 @@
 """Fraud that hides: the same bank with fraud that stands out, and with fraud that does not.
 
-Money goes round in cycles, and a rule that looks at amounts finds them only where they are clumsy.
+A rule that looks at the largest amounts finds some of it only where it is clumsy.
 """
 
 import numpy as np
