@@ -204,6 +204,34 @@ def export(run: Run, folder: str, form: str, output: str, overwrite: bool) -> No
         run.say(f"Wrote {output}: {count:,} rows")
 
 
+@rules.command()
+@click.argument("profile")
+@click.option("-o", "--output", metavar="YAML", help="Save it here.")
+@overwrite_option
+@common
+@click.pass_obj
+def draft(run: Run, profile: str, output: str | None, overwrite: bool) -> None:
+    """Draft a world from a saved PROFILE: columns as they were, for you to link.
+
+    \b
+    Examples:
+      geurim analyze people.csv -o profile.json
+      geurim rules draft profile.json -o people.yaml
+    """
+    from geurim.analyze import load_profile
+    from geurim.generators.rules.draft import draft as drafted
+    from geurim.write import claim
+
+    text = drafted(load_profile(profile))
+    if output is None:
+        run.say(text.rstrip("\n"))
+        return
+    check_free([output], overwrite)
+    with claim(Path(output), overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    run.say(f"Wrote {output}")
+
+
 def is_world(data: str | None) -> bool:
     """Whether DATA is a world: a YAML file, or the name of one that ships."""
     if not data:
