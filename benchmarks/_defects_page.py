@@ -28,7 +28,8 @@ honest sets of rows, widened on both sides by so many of its lengths (the margin
 least) that none of the honest sets is outside the ranges of the others.** Geurim's own verdict
 needs no honest sets, and blames an honest figure once in 10,000 times at most; by the rule any
 tool may be wrong about once in {honest} times, as an honest set is the furthest of them as
-often as any other.
+often as any other. To each length the median of the tool's lengths is added, for five sets may
+agree by luck.
 
 Peers' time grows with the columns, so they get nine of Adult's; what a defect needs is planted
 beside three, half of all that is planted in one table, the rest in another, so that three ranges
@@ -67,7 +68,7 @@ def _tables(kept: Kept) -> list[str]:
         by: Counter[str] = Counter()
         for n in names:
             found = kept.get(f"{n}/{d.name}/2", {}).get("found", [])
-            by.update({f[1] for f in found})
+            by.update(sorted({f[1] for f in found}))
         told = ", ".join(f"`{name}`" for name, _ in by.most_common(4)) or "nothing"
         amounts = " / ".join(f"{a:g}" for a in d.amounts)
         lines.append(f"| {d.name} | {d.what} | {amounts} | {' | '.join(cells)} | {told} |")
@@ -147,7 +148,7 @@ def _joined(kept: Kept) -> list[str]:
             entries = {n: [kept.get(f"{n}/{d.name}/{s}") for s in range(3)] for n in sets}
             cells = [" ".join(map(_mark, own)) for own in entries.values()]
             strong = [e["found"] for own in entries.values() if (e := own[2]) and e["found"]]
-            by = Counter(name for found in strong for name in {f[1] for f in found})
+            by = Counter(name for found in strong for name in sorted({f[1] for f in found}))
             told = ", ".join(f"`{name}`" for name, _ in by.most_common(3)) or "nothing"
             amounts = " / ".join(f"{a:g}" for a in d.amounts)
             out.append(f"| {d.name} | {d.what} | {amounts} | {' | '.join(cells)} | {told} |")

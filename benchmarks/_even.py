@@ -27,19 +27,22 @@ Figures = Mapping[str, float]
 Parts = dict[str, pa.Table]
 
 LEAST = 0.5  # of its length is any range widened on both sides
-FLOOR = 1e-3  # the least length of a range: some figures of honest rows never change
-
-
-def beyond(value: float, seen: Sequence[float]) -> float:
-    """How far `value` is outside of the range of those seen, in lengths of that range."""
-    low, high = min(seen), max(seen)
-    return max(low - value, value - high, 0.0) / max(high - low, FLOOR)
+FLOOR = 1e-3  # the least length, where most figures of honest rows never change
 
 
 def furthest(figures: Figures, honest: Sequence[Figures]) -> tuple[float, str]:
-    """The figure that lies furthest outside; of those that all the honest rows have."""
-    names = set(figures).intersection(*honest)
-    return max(((beyond(figures[n], [h[n] for h in honest]), n) for n in names), default=(0.0, ""))
+    """How far the figure that is furthest outside of its range over honest sets is, and its name.
+
+    In lengths of the range, to each of which the tool's median length is added: five sets may agree
+    by luck, or at an end such as a risk of 0 (so Tusher et al. 2001 with standard deviations).
+    """
+    names = sorted(set(figures).intersection(*honest))
+    seen = np.array([[h[n] for n in names] for h in honest])
+    low, high = seen.min(0), seen.max(0)
+    length = high - low + max(float(np.median(high - low)), FLOOR)
+    value = np.array([figures[n] for n in names])
+    far = np.maximum(np.maximum(low - value, value - high), 0.0) / length
+    return float(far.max()), names[int(far.argmax())]
 
 
 def apart(honest: Sequence[Figures]) -> list[float]:
