@@ -37,7 +37,7 @@ EVERYTHING = """
 world: everything
 period: [2025-01-01, 2026-01-01]
 step: minute
-parameters: {a: 1, b: {value: 2.5, low: 0, high: 5, free: true, about: b}, c: text}
+parameters: {a: 1, b: {value: 2.5, low: 0, high: 5, about: b}, c: text}
 schedules:
   open: {hours: "09:00-17:00", weekdays: [1, 1, 1, 1, 1, 0, 0], monthdays: {25: 3, -1: 2}}
 tables:

@@ -44,7 +44,6 @@ PARAMETER: Options = {
     "low": Option("constant number", "The least value."),
     "high": Option("constant number", "The greatest value."),
     "about": ABOUT,
-    "free": Option("flag", "Calibration may change it."),
 }
 
 SCHEDULE: Options = {
